@@ -1,0 +1,198 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package carbonintensityprocessor
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/deltatocumulativeprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/collector/processor/processortest"
+)
+
+// batchPoints is what a node with 8 GPUs and 72 workloads sends at once.
+const batchPoints = 80
+
+// BenchmarkPoint compares, per point, this processor with the ways to do the same or a like thing
+// with the processors that exist, and with the floor: a bare copy of the metric with the same
+// attributes. Each iteration is one batch; `make bench` prints them side by side.
+func BenchmarkPoint(b *testing.B) {
+	labels := newFactor(mustIntensity(b, &Config{Zone: "DE", Boundary: "lifecycle"}), 1).labels
+	for _, streams := range []int{1, 1000, 100_000} {
+		for _, contender := range []struct {
+			name        string
+			temporality pmetric.AggregationTemporality
+			process     func(b *testing.B) func(pmetric.Metrics) error
+		}{
+			{"floor", pmetric.AggregationTemporalityCumulative, func(*testing.B) func(pmetric.Metrics) error { return bareCopy(labels) }},
+			{"carbonintensity", pmetric.AggregationTemporalityCumulative, func(b *testing.B) func(pmetric.Metrics) error {
+				return started(b, NewFactory(), map[string]any{"zone": "DE"})
+			}},
+			{"transform", pmetric.AggregationTemporalityCumulative, func(b *testing.B) func(pmetric.Metrics) error {
+				return started(b, transformprocessor.NewFactory(), transformConfig(labels))
+			}},
+			{"delta_to_cumulative", pmetric.AggregationTemporalityDelta, func(b *testing.B) func(pmetric.Metrics) error {
+				return started(b, deltatocumulativeprocessor.NewFactory(), map[string]any{})
+			}},
+		} {
+			b.Run(fmt.Sprintf("streams=%d/processor=%s", streams, contender.name), func(b *testing.B) {
+				process := contender.process(b)
+				batches := makeBatches(streams)
+				var clock pcommon.Timestamp
+				for _, md := range batches { // every stream is known before the clock starts
+					clock++
+					rewind(md, contender.temporality, clock)
+					require.NoError(b, process(md))
+				}
+				took := make([]time.Duration, 0, b.N)
+				var points int
+				var total time.Duration
+				b.ReportAllocs()
+				b.ResetTimer()
+				for i := range b.N {
+					md := batches[i%len(batches)]
+					clock++
+					points += rewind(md, contender.temporality, clock)
+					begin := time.Now()
+					err := process(md)
+					took = append(took, time.Since(begin))
+					total += took[i]
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+				slices.Sort(took)
+				b.ReportMetric(float64(total.Nanoseconds())/float64(b.N), "ns/op")
+				b.ReportMetric(float64(total.Nanoseconds())/float64(points), "ns/point")
+				b.ReportMetric(float64(took[len(took)*95/100].Nanoseconds()), "p95-ns/op")
+			})
+		}
+	}
+}
+
+// BenchmarkMemory measures what the state of a stream costs.
+func BenchmarkMemory(b *testing.B) {
+	const streams = 100_000
+	for b.Loop() {
+		process := started(b, NewFactory(), map[string]any{"zone": "DE"})
+		batches := makeBatches(streams)
+		before := heap()
+		for _, md := range batches {
+			rewind(md, pmetric.AggregationTemporalityCumulative, 1)
+			require.NoError(b, process(md))
+			rewind(md, pmetric.AggregationTemporalityCumulative, 1)
+		}
+		b.ReportMetric(float64(heap()-before)/streams, "B/stream")
+		runtime.KeepAlive(batches)
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// makeBatches spreads the streams over batches of one host each.
+func makeBatches(streams int) []pmetric.Metrics {
+	var batches []pmetric.Metrics
+	for host := 0; streams > 0; host++ {
+		md := pmetric.NewMetrics()
+		rm := md.ResourceMetrics().AppendEmpty()
+		rm.Resource().Attributes().PutStr("host.id", fmt.Sprintf("%032x", host))
+		rm.Resource().Attributes().PutStr("host.name", fmt.Sprintf("node-%d", host))
+		m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+		m.SetName("hw.energy")
+		m.SetUnit("J")
+		sum := m.SetEmptySum()
+		sum.SetIsMonotonic(true)
+		for i := range min(streams, batchPoints) {
+			dp := sum.DataPoints().AppendEmpty()
+			dp.Attributes().PutStr("hw.id", fmt.Sprintf("GPU-%08d-0000-0000-0000-%012d", host, i))
+			dp.Attributes().PutStr("hw.type", "gpu")
+			dp.Attributes().PutStr("hw.name", "NVIDIA H100 80GB HBM3")
+			dp.Attributes().PutStr("energy.method", "counter")
+			dp.Attributes().PutStr("energy.scope", "gpu")
+		}
+		batches = append(batches, md)
+		streams -= batchPoints
+	}
+	return batches
+}
+
+// rewind takes back what a processor did to a batch, moves it on in time and counts its points.
+func rewind(md pmetric.Metrics, temporality pmetric.AggregationTemporality, clock pcommon.Timestamp) int {
+	scopes := md.ResourceMetrics().At(0).ScopeMetrics()
+	scope := 0
+	scopes.RemoveIf(func(pmetric.ScopeMetrics) bool { scope++; return scope > 1 })
+	metrics := scopes.At(0).Metrics()
+	metrics.RemoveIf(func(m pmetric.Metric) bool { return m.Name() != "hw.energy" })
+	sum := metrics.At(0).Sum()
+	sum.SetAggregationTemporality(temporality)
+	for _, dp := range sum.DataPoints().All() {
+		dp.SetStartTimestamp(1)
+		if temporality == pmetric.AggregationTemporalityDelta {
+			dp.SetStartTimestamp(clock)
+		}
+		dp.SetTimestamp(clock + 1)
+		dp.SetDoubleValue(float64(clock))
+	}
+	return sum.DataPoints().Len()
+}
+
+func bareCopy(labels []label) func(pmetric.Metrics) error {
+	return func(md pmetric.Metrics) error {
+		metrics := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics()
+		emissions := metrics.AppendEmpty()
+		metrics.At(0).CopyTo(emissions)
+		emissions.SetName("hw.emissions")
+		for _, dp := range emissions.Sum().DataPoints().All() {
+			for _, l := range labels {
+				dp.Attributes().PutStr(l.key, l.value)
+			}
+		}
+		return nil
+	}
+}
+
+func transformConfig(labels []label) map[string]any {
+	const emissions = `metric.name == "hw.emissions"`
+	var set []any
+	for _, l := range labels {
+		set = append(set, fmt.Sprintf("set(datapoint.attributes[%q], %q) where %s", l.key, l.value, emissions))
+	}
+	return map[string]any{"metric_statements": []any{
+		map[string]any{"context": "metric", "statements": []any{
+			`copy_metric(name="hw.emissions", unit="g") where metric.name == "hw.energy"`,
+			`scale_metric(0.0000955944, "g") where ` + emissions,
+		}},
+		map[string]any{"context": "datapoint", "statements": set},
+	}}
+}
+
+// started returns the ConsumeMetrics of a running processor.
+func started(b *testing.B, factory processor.Factory, settings map[string]any) func(pmetric.Metrics) error {
+	b.Helper()
+	cfg := factory.CreateDefaultConfig()
+	require.NoError(b, confmap.NewFromStringMap(settings).Unmarshal(cfg))
+	require.NoError(b, confmap.Validate(cfg))
+	p, err := factory.CreateMetrics(b.Context(), processortest.NewNopSettings(factory.Type()), cfg, consumertest.NewNop())
+	require.NoError(b, err)
+	require.NoError(b, p.Start(b.Context(), componenttest.NewNopHost()))
+	b.Cleanup(func() { require.NoError(b, p.Shutdown(context.Background())) })
+	return func(md pmetric.Metrics) error { return p.ConsumeMetrics(context.Background(), md) }
+}

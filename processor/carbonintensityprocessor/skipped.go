@@ -1,0 +1,64 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package carbonintensityprocessor // import "github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor"
+
+import (
+	"context"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadata"
+)
+
+// reason is why energy was not, or not wholly, converted.
+type reason int
+
+const (
+	none reason = iota
+	streamLimit
+	notInOrder
+	fell
+	overlaps
+	notMonotonicSum
+	notJoules
+	badValue
+)
+
+// reasons gives each its name in carbonintensity.points.unconverted, and what to do about it.
+var reasons = [...]struct{ name, remedy string }{
+	streamLimit:     {"stream_limit", "there are more streams than max_streams: raise it, or send fewer"},
+	notInOrder:      {"out_of_order", "a point is older than the last of its stream: keep the points of a stream in one pipeline, in order"},
+	fell:            {"restarted", "a counter fell and did not say since when it counts: have its source set start times"},
+	overlaps:        {"overlap", "a counter began anew before its last reading: check that no two sources send the same stream"},
+	notMonotonicSum: {"not_monotonic_sum", "a metric named .energy is not a monotonic sum: send a counter of joules"},
+	notJoules:       {"unit", "a metric named .energy is not in J: convert it with the transform processor"},
+	badValue:        {"value", "a value is negative, infinite or not a number: check its source"},
+}
+
+// skipped counts the energy points that were left out, and logs the first for each reason.
+type skipped struct {
+	counter metric.Int64Counter
+	logger  *zap.Logger
+	options [len(reasons)]metric.MeasurementOption
+	logged  [len(reasons)]atomic.Bool
+}
+
+func newSkipped(telemetry *metadata.TelemetryBuilder, logger *zap.Logger) *skipped {
+	s := &skipped{counter: telemetry.CarbonintensityPointsUnconverted, logger: logger}
+	for r := range reasons {
+		s.options[r] = metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", reasons[r].name)))
+	}
+	return s
+}
+
+func (s *skipped) add(ctx context.Context, r reason, name string, points int) {
+	s.counter.Add(ctx, int64(points), s.options[r])
+	if s.logged[r].CompareAndSwap(false, true) {
+		s.logger.Warn("Energy is not converted to emissions: "+reasons[r].remedy+" (logged once, counted in carbonintensity.points.unconverted)",
+			zap.String("metric", name), zap.String("reason", reasons[r].name))
+	}
+}
