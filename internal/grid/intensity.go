@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package grid knows how much CO2e a kilowatt-hour carries, where, and who says so.
-package grid // import "github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+package grid
 
 // Intensity is the CO2e of electricity together with its provenance. Numbers whose Boundary, Basis
 // or Gas differ are different quantities and must not be mixed.

@@ -1,7 +1,7 @@
 // Copyright The otelcol-carbon Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package grid // import "github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+package grid
 
 import (
 	"errors"

@@ -3,7 +3,7 @@
 
 // Package joule is the arithmetic of energy: it turns what hardware publishes into sums that
 // never decrease and never hold more than the device could have drawn.
-package joule // import "github.com/otelcol-carbon/otelcol-carbon/internal/joule"
+package joule
 
 import "time"
 
@@ -32,19 +32,19 @@ type Outcome int
 const (
 	// First reading: the base that later ones are counted from.
 	First Outcome = iota
-	// Counted: the growth since the last accepted reading was added.
+	// Counted means: the growth since the last accepted reading was added.
 	Counted
-	// Wrapped: as Counted, across the end of the counter's range.
+	// Wrapped means: as Counted, across the end of the counter's range.
 	Wrapped
-	// Reset: the hardware started again from zero; what it counted since then was added.
+	// Reset means: the hardware started again from zero; what it counted since then was added.
 	Reset
-	// Rebased: two readings in a row agree with each other and not with what came before. The jump
+	// Rebased means: two readings in a row agree with each other and not with what came before. The jump
 	// between was not added.
 	Rebased
-	// Gap: so much time passed that a whole wrap may hide in it. Nothing was added; counting goes on
+	// Gap means: so much time passed that a whole wrap may hide in it. Nothing was added; counting goes on
 	// from here.
 	Gap
-	// Rejected: the device cannot have drawn this much, or the reading is missing. Nothing changed;
+	// Rejected means: the device cannot have drawn this much, or the reading is missing. Nothing changed;
 	// if it was a glitch, the next good reading counts everything since the last good one.
 	Rejected
 )

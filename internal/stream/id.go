@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package stream gives metric streams an identity and keeps bounded state for them.
-package stream // import "github.com/otelcol-carbon/otelcol-carbon/internal/stream"
+package stream
 
 import (
 	"encoding/binary"

@@ -1,7 +1,7 @@
 // Copyright The otelcol-carbon Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package stream // import "github.com/otelcol-carbon/otelcol-carbon/internal/stream"
+package stream
 
 import (
 	"sync"
@@ -10,6 +10,9 @@ import (
 
 // Map holds a state of type T for each of a bounded number of streams. At the limit new streams are
 // refused; streams that it holds are never evicted to make room. Safe for concurrent use.
+//
+// A T without pointers is best: then the garbage collector has nothing to look at, however many
+// streams there are.
 type Map[T any] struct {
 	limit  int64
 	size   atomic.Int64
@@ -20,36 +23,36 @@ const shardCount = 64
 
 type shard[T any] struct {
 	mu     sync.Mutex
-	states map[ID]*T
-	_      [48]byte // a cache line each: neighbours do not slow one another down
+	index  map[ID]int32 // of the stream's state in states
+	states []T
+	free   []int32
 }
 
 // NewMap returns an empty map for at most limit streams.
 func NewMap[T any](limit int) *Map[T] {
 	m := &Map[T]{limit: int64(limit)}
 	for i := range m.shards {
-		m.shards[i].states = make(map[ID]*T)
+		m.shards[i].index = make(map[ID]int32)
 	}
 	return m
 }
 
 // Do runs f on the stream's state, which is the zero T if the stream is new, and lets no other Do
 // or Sweep see it meanwhile. It reports false, without calling f, if the stream is new and the map
-// is full.
+// is full. The state must not be kept beyond f.
 func (m *Map[T]) Do(id ID, f func(state *T)) bool {
 	s := &m.shards[id.lo%shardCount]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	state, ok := s.states[id]
+	i, ok := s.index[id]
 	if !ok {
 		if m.size.Add(1) > m.limit {
 			m.size.Add(-1)
 			return false
 		}
-		state = new(T)
-		s.states[id] = state
+		i = s.add(id)
 	}
-	f(state)
+	f(&s.states[i])
 	return true
 }
 
@@ -61,12 +64,29 @@ func (m *Map[T]) Sweep(stale func(*T) bool) {
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.Lock()
-		for id, state := range s.states {
-			if stale(state) {
-				delete(s.states, id)
+		for id, i := range s.index {
+			if stale(&s.states[i]) {
+				s.remove(id, i)
 				m.size.Add(-1)
 			}
 		}
 		s.mu.Unlock()
 	}
+}
+
+func (s *shard[T]) add(id ID) int32 {
+	i := int32(len(s.states))
+	if last := len(s.free) - 1; last >= 0 {
+		i, s.free = s.free[last], s.free[:last]
+	} else {
+		s.states = append(s.states, *new(T))
+	}
+	s.index[id] = i
+	return i
+}
+
+func (s *shard[T]) remove(id ID, i int32) {
+	delete(s.index, id)
+	s.states[i] = *new(T)
+	s.free = append(s.free, i)
 }

@@ -1,13 +1,9 @@
 // Copyright The otelcol-carbon Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package carbonintensityprocessor // import "github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor"
+package carbonintensityprocessor
 
-import (
-	"time"
-
-	"go.opentelemetry.io/collector/pdata/pcommon"
-)
+import "go.opentelemetry.io/collector/pdata/pcommon"
 
 // account books the energy of one cumulative stream. It follows the beginnings and resets of its
 // input and only ever grows.
@@ -18,7 +14,7 @@ type account struct {
 	value  float64           // the last reading, in J
 	base   float64           // the reading that the present stretch is counted from, in J
 	before float64           // what earlier stretches booked, in J
-	seen   time.Time         // when the last reading came
+	seen   int64             // when the last reading came, in Unix seconds
 }
 
 // reading is a point of the input: value is the energy in J since start.

@@ -35,21 +35,19 @@ func BenchmarkPoint(b *testing.B) {
 		for _, contender := range []struct {
 			name        string
 			temporality pmetric.AggregationTemporality
-			process     func(b *testing.B) func(pmetric.Metrics) error
+			factory     processor.Factory // nil for the floor
+			settings    map[string]any
 		}{
-			{"floor", pmetric.AggregationTemporalityCumulative, func(*testing.B) func(pmetric.Metrics) error { return bareCopy(labels) }},
-			{"carbonintensity", pmetric.AggregationTemporalityCumulative, func(b *testing.B) func(pmetric.Metrics) error {
-				return started(b, NewFactory(), map[string]any{"zone": "DE"})
-			}},
-			{"transform", pmetric.AggregationTemporalityCumulative, func(b *testing.B) func(pmetric.Metrics) error {
-				return started(b, transformprocessor.NewFactory(), transformConfig(labels))
-			}},
-			{"delta_to_cumulative", pmetric.AggregationTemporalityDelta, func(b *testing.B) func(pmetric.Metrics) error {
-				return started(b, deltatocumulativeprocessor.NewFactory(), map[string]any{})
-			}},
+			{"floor", cumulative, nil, nil},
+			{"carbonintensity", cumulative, NewFactory(), map[string]any{"zone": "DE"}},
+			{"transform", cumulative, transformprocessor.NewFactory(), transformConfig(labels)},
+			{"delta_to_cumulative", delta, deltatocumulativeprocessor.NewFactory(), nil},
 		} {
 			b.Run(fmt.Sprintf("streams=%d/processor=%s", streams, contender.name), func(b *testing.B) {
-				process := contender.process(b)
+				process := bareCopy(labels)
+				if contender.factory != nil {
+					process = started(b, contender.factory, contender.settings)
+				}
 				batches := makeBatches(streams)
 				var clock pcommon.Timestamp
 				for _, md := range batches { // every stream is known before the clock starts
@@ -91,9 +89,9 @@ func BenchmarkMemory(b *testing.B) {
 		batches := makeBatches(streams)
 		before := heap()
 		for _, md := range batches {
-			rewind(md, pmetric.AggregationTemporalityCumulative, 1)
+			rewind(md, cumulative, 1)
 			require.NoError(b, process(md))
-			rewind(md, pmetric.AggregationTemporalityCumulative, 1)
+			rewind(md, cumulative, 1)
 		}
 		b.ReportMetric(float64(heap()-before)/streams, "B/stream")
 		runtime.KeepAlive(batches)
@@ -145,7 +143,7 @@ func rewind(md pmetric.Metrics, temporality pmetric.AggregationTemporality, cloc
 	sum.SetAggregationTemporality(temporality)
 	for _, dp := range sum.DataPoints().All() {
 		dp.SetStartTimestamp(1)
-		if temporality == pmetric.AggregationTemporalityDelta {
+		if temporality == delta {
 			dp.SetStartTimestamp(clock)
 		}
 		dp.SetTimestamp(clock + 1)

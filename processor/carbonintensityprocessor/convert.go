@@ -1,12 +1,11 @@
 // Copyright The otelcol-carbon Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package carbonintensityprocessor // import "github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor"
+package carbonintensityprocessor
 
 import (
 	"context"
 	"math"
-	"time"
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -14,7 +13,7 @@ import (
 )
 
 // convert appends to emissions what the points of energy, the metric identified by id, caused.
-func (p *carbonProcessor) convert(ctx context.Context, energy pmetric.Metric, emissions pmetric.Sum, id stream.ID, now time.Time) {
+func (p *carbonProcessor) convert(ctx context.Context, energy pmetric.Metric, emissions pmetric.Sum, id stream.ID, now int64) {
 	temporality := energy.Sum().AggregationTemporality()
 	emissions.SetAggregationTemporality(temporality)
 	emissions.SetIsMonotonic(true)
@@ -35,7 +34,7 @@ func (p *carbonProcessor) convert(ctx context.Context, energy pmetric.Metric, em
 	}
 }
 
-func (p *carbonProcessor) convertCumulative(ctx context.Context, name string, point pmetric.NumberDataPoint, out pmetric.NumberDataPointSlice, id stream.ID, now time.Time) {
+func (p *carbonProcessor) convertCumulative(ctx context.Context, name string, point pmetric.NumberDataPoint, out pmetric.NumberDataPointSlice, id stream.ID, now int64) {
 	r := reading{point.StartTimestamp(), point.Timestamp(), value(point)}
 	var booking booking
 	ok := p.accounts.Do(id.Point(point.Attributes()), func(a *account) {

@@ -5,4 +5,4 @@
 
 // Package carbonintensityprocessor turns joules into grams of CO2e: next to each metric X.energy it
 // puts a metric X.emissions.
-package carbonintensityprocessor // import "github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor"
+package carbonintensityprocessor

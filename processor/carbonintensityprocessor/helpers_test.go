@@ -22,6 +22,7 @@ import (
 )
 
 func mustIntensity(tb testing.TB, cfg *Config) grid.Intensity {
+	tb.Helper()
 	i, err := cfg.intensity()
 	require.NoError(tb, err)
 	return i
@@ -35,6 +36,7 @@ type run struct {
 }
 
 func newRun(tb testing.TB, set processor.Settings, settings map[string]any) *run {
+	tb.Helper()
 	r := &run{tb: tb}
 	cfg := createDefaultConfig()
 	require.NoError(tb, confmap.NewFromStringMap(settings).Unmarshal(cfg))
@@ -107,6 +109,7 @@ func metricsNamed(md pmetric.Metrics, name string) []pmetric.Metric {
 
 // pointsNamed returns the points of the one metric of a name, in their order.
 func pointsNamed(tb testing.TB, md pmetric.Metrics, name string) []point {
+	tb.Helper()
 	found := metricsNamed(md, name)
 	require.LessOrEqual(tb, len(found), 1)
 	var points []point

@@ -1,7 +1,7 @@
 // Copyright The otelcol-carbon Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package carbonintensityprocessor // import "github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor"
+package carbonintensityprocessor
 
 import (
 	"context"
@@ -60,7 +60,7 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 }
 
 func (p *carbonProcessor) processMetrics(ctx context.Context, md pmetric.Metrics) (pmetric.Metrics, error) {
-	now := time.Now()
+	now := time.Now().Unix()
 	for _, rm := range md.ResourceMetrics().All() {
 		if out := p.emissionsOf(ctx, rm, now); out.Metrics().Len() > 0 {
 			out.MoveTo(rm.ScopeMetrics().AppendEmpty())
@@ -70,7 +70,7 @@ func (p *carbonProcessor) processMetrics(ctx context.Context, md pmetric.Metrics
 }
 
 // emissionsOf returns the scope with the emissions of all energy of a resource, empty if it has none.
-func (p *carbonProcessor) emissionsOf(ctx context.Context, rm pmetric.ResourceMetrics, now time.Time) pmetric.ScopeMetrics {
+func (p *carbonProcessor) emissionsOf(ctx context.Context, rm pmetric.ResourceMetrics, now int64) pmetric.ScopeMetrics {
 	out := pmetric.NewScopeMetrics()
 	var resource stream.ID
 	for _, scope := range rm.ScopeMetrics().All() {
@@ -139,7 +139,7 @@ func (p *carbonProcessor) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			p.accounts.Sweep(func(a *account) bool { return now.Sub(a.seen) > p.maxStale })
+			p.accounts.Sweep(func(a *account) bool { return now.Sub(time.Unix(a.seen, 0)) > p.maxStale })
 		}
 	}
 }

@@ -295,6 +295,7 @@ func TestNoAllocationBeyondThePoints(t *testing.T) {
 }
 
 func newProcess(t *testing.T) func(pmetric.Metrics) error {
+	t.Helper()
 	r := newRun(t, nopSettings(), map[string]any{"zone": "DE"})
 	return func(md pmetric.Metrics) error {
 		r.sink.Reset()
