@@ -4,7 +4,7 @@
 // Package host says which machine the receivers measure: host.id and host.name of the machine
 // itself, never those of the container that the collector runs in. The receivers squash Config into
 // their own configuration and read the machine's files through Path.
-package host // import "github.com/otelcol-carbon/otelcol-carbon/internal/host"
+package host
 
 import (
 	"fmt"

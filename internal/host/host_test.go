@@ -50,13 +50,13 @@ func TestResolve(t *testing.T) {
 		{name: "bare machine, no etc/hostname", own: without(bare, "etc/hostname"), hostname: "node-b", want: Identity{ownID, "node-b"}},
 		{name: "bare machine, no name at all", own: without(bare, "etc/hostname"), want: Identity{ownID, ""}, warned: 1},
 		{name: "no /proc, no machine-id", own: map[string]string{"etc/hostname": "mac"}, want: Identity{"", "mac"}, warned: 1},
-		{name: "docker", own: mark(".dockerenv"), hostname: ownName, want: Identity{boot, ""}, warned: 2},
-		{name: "podman", own: mark("run/.containerenv"), hostname: ownName, want: Identity{boot, ""}, warned: 2},
-		{name: "nspawn", own: mark("run/systemd/container"), hostname: ownName, want: Identity{boot, ""}, warned: 2},
-		{name: "kubernetes", own: bare, env: map[string]string{"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, hostname: ownName, want: Identity{boot, ""}, warned: 2},
-		{name: "lxc", own: bare, env: map[string]string{"container": "lxc"}, hostname: ownName, want: Identity{boot, ""}, warned: 2},
-		{name: "containerd alone", own: with(bare, "proc/self/ns/pid -> symbolic", "pid:[4026532281]"), hostname: ownName, want: Identity{boot, ""}, warned: 2},
-		{name: "container, root_path is its own root", own: mark(".dockerenv"), config: Config{RootPath: "/"}, hostname: ownName, want: Identity{boot, ""}, warned: 2},
+		{name: "docker", own: mark(".dockerenv"), hostname: ownName, want: Identity{boot, ""}, warned: 1},
+		{name: "podman", own: mark("run/.containerenv"), hostname: ownName, want: Identity{boot, ""}, warned: 1},
+		{name: "nspawn", own: mark("run/systemd/container"), hostname: ownName, want: Identity{boot, ""}, warned: 1},
+		{name: "kubernetes", own: bare, env: map[string]string{"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, hostname: ownName, want: Identity{boot, ""}, warned: 1},
+		{name: "lxc", own: bare, env: map[string]string{"container": "lxc"}, hostname: ownName, want: Identity{boot, ""}, warned: 1},
+		{name: "containerd alone", own: with(bare, "proc/self/ns/pid -> symbolic", "pid:[4026532281]"), hostname: ownName, want: Identity{boot, ""}, warned: 1},
+		{name: "container, root_path is its own root", own: mark(".dockerenv"), config: Config{RootPath: "/"}, hostname: ownName, want: Identity{boot, ""}, warned: 1},
 		{name: "container, configured", own: mark(".dockerenv"), config: Config{HostID: "rack-7", HostName: "node-c"}, hostname: ownName, want: Identity{"rack-7", "node-c"}},
 		{name: "container, name configured", own: mark(".dockerenv"), config: Config{HostName: "node-c"}, hostname: ownName, want: Identity{boot, "node-c"}, warned: 1},
 		{
@@ -67,7 +67,7 @@ func TestResolve(t *testing.T) {
 		{
 			name: "container with the host mounted, host without names", own: mark(".dockerenv"), hostname: ownName,
 			mounted: map[string]string{"etc/passwd": ""},
-			want:    Identity{boot, ""}, warned: 2,
+			want:    Identity{boot, ""}, warned: 1,
 		},
 		{
 			name: "bare machine that measures a mounted root", own: bare, hostname: "node-e",
@@ -91,7 +91,9 @@ func TestResolve(t *testing.T) {
 				},
 			}
 			core, logs := observer.New(zap.InfoLevel)
-			assert.Equal(t, tt.want, p.resolve(tt.config, zap.New(core)))
+			for range 2 { // two receivers ask
+				assert.Equal(t, tt.want, p.resolve(tt.config, zap.New(core)))
+			}
 			assert.Equal(t, tt.warned, logs.Len(), "%v", logs.All())
 			for _, entry := range logs.All() {
 				assert.Contains(t, entry.Message, "root_path")

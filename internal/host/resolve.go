@@ -1,13 +1,14 @@
 // Copyright The otelcol-carbon Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package host // import "github.com/otelcol-carbon/otelcol-carbon/internal/host"
+package host
 
 import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"go.uber.org/zap"
 )
@@ -17,21 +18,22 @@ type process struct {
 	root     string
 	getenv   func(string) string
 	hostname func() (string, error)
+	warned   sync.Once // there is one machine, however many receivers ask
 }
 
-var thisProcess = process{root: "/", getenv: os.Getenv, hostname: os.Hostname}
+var thisProcess = &process{root: "/", getenv: os.Getenv, hostname: os.Hostname}
 
-func (p process) resolve(c Config, logger *zap.Logger) Identity {
+func (p *process) resolve(c Config, logger *zap.Logger) Identity {
 	foreign := !c.mounted() && p.contained()
 
 	id := c.HostID
 	if id == "" && !foreign {
 		id = machineID(c.under(p.root))
 	}
+	var unknown []string
 	if id == "" {
 		id = p.bootID()
-		logger.Warn("no machine-id of the host: host.id is the kernel's boot id, which changes at each reboot; mount the host's / and set root_path, or set host_id",
-			zap.String("host.id", id), zap.Bool("container", p.contained()))
+		unknown = append(unknown, "host.id is the kernel's boot id, which changes at each reboot")
 	}
 
 	name := c.HostName
@@ -42,8 +44,15 @@ func (p process) resolve(c Config, logger *zap.Logger) Identity {
 		name, _ = p.hostname()
 	}
 	if name == "" {
-		logger.Warn("no name of the host: host.name is left out; mount the host's / and set root_path, or set host_name, in Kubernetes to ${env:NODE_NAME}",
-			zap.Bool("container", p.contained()))
+		unknown = append(unknown, "host.name is left out")
+	}
+
+	if len(unknown) > 0 {
+		p.warned.Do(func() {
+			logger.Warn("the machine cannot be named for certain: "+strings.Join(unknown, ", ")+
+				"; mount the host's / and set root_path, or set host_id and host_name (in Kubernetes host_name: ${env:NODE_NAME})",
+				zap.String("host.id", id))
+		})
 	}
 	return Identity{ID: id, Name: name}
 }
@@ -58,7 +67,7 @@ func (c Config) under(root string) string {
 
 // contained reports whether /etc and the host name are likely those of a container. A false alarm
 // costs the user one line of configuration; a miss would merge all machines that run one image.
-func (p process) contained() bool {
+func (p *process) contained() bool {
 	for _, mark := range []string{".dockerenv", "run/.containerenv", "run/systemd/container"} {
 		if _, err := os.Stat(filepath.Join(p.root, mark)); err == nil {
 			return true
@@ -87,7 +96,7 @@ func machineID(root string) string {
 }
 
 // bootID is the same for every process of the machine, in whatever container, until it reboots.
-func (p process) bootID() string {
+func (p *process) bootID() string {
 	return firstLine(filepath.Join(p.root, "proc/sys/kernel/random/boot_id"))
 }
 

@@ -15,6 +15,8 @@ type HwEnergyMetricAttributeKey string
 const (
 	HwEnergyMetricAttributeKeyHwID         HwEnergyMetricAttributeKey = "hw.id"
 	HwEnergyMetricAttributeKeyHwType       HwEnergyMetricAttributeKey = "hw.type"
+	HwEnergyMetricAttributeKeyHwName       HwEnergyMetricAttributeKey = "hw.name"
+	HwEnergyMetricAttributeKeyHwParent     HwEnergyMetricAttributeKey = "hw.parent"
 	HwEnergyMetricAttributeKeyEnergyMethod HwEnergyMetricAttributeKey = "energy.method"
 	HwEnergyMetricAttributeKeyEnergyScope  HwEnergyMetricAttributeKey = "energy.scope"
 )
@@ -45,9 +47,213 @@ func (ms *HwEnergyMetricConfig) Unmarshal(parser *confmap.Conf) error {
 func (ms *HwEnergyMetricConfig) Validate() error {
 	for _, val := range ms.EnabledAttributes {
 		switch val {
-		case HwEnergyMetricAttributeKeyHwID, HwEnergyMetricAttributeKeyHwType, HwEnergyMetricAttributeKeyEnergyMethod, HwEnergyMetricAttributeKeyEnergyScope:
+		case HwEnergyMetricAttributeKeyHwID, HwEnergyMetricAttributeKeyHwType, HwEnergyMetricAttributeKeyHwName, HwEnergyMetricAttributeKeyHwParent, HwEnergyMetricAttributeKeyEnergyMethod, HwEnergyMetricAttributeKeyEnergyScope:
 		default:
-			return fmt.Errorf("metric hw.energy doesn't have an attribute %v, valid attributes: [hw.id, hw.type, energy.method, energy.scope]", val)
+			return fmt.Errorf("metric hw.energy doesn't have an attribute %v, valid attributes: [hw.id, hw.type, hw.name, hw.parent, energy.method, energy.scope]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwEnergyInnerMetricAttributeKey specifies the key of an attribute for the hw.energy.inner metric.
+type HwEnergyInnerMetricAttributeKey string
+
+const (
+	HwEnergyInnerMetricAttributeKeyHwID         HwEnergyInnerMetricAttributeKey = "hw.id"
+	HwEnergyInnerMetricAttributeKeyHwType       HwEnergyInnerMetricAttributeKey = "hw.type"
+	HwEnergyInnerMetricAttributeKeyHwName       HwEnergyInnerMetricAttributeKey = "hw.name"
+	HwEnergyInnerMetricAttributeKeyHwParent     HwEnergyInnerMetricAttributeKey = "hw.parent"
+	HwEnergyInnerMetricAttributeKeyEnergyMethod HwEnergyInnerMetricAttributeKey = "energy.method"
+	HwEnergyInnerMetricAttributeKeyEnergyScope  HwEnergyInnerMetricAttributeKey = "energy.scope"
+)
+
+// HwEnergyInnerMetricConfig provides config for the hw.energy.inner metric.
+type HwEnergyInnerMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                            `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwEnergyInnerMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwEnergyInnerMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwEnergyInnerMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwEnergyInnerMetricAttributeKeyHwID, HwEnergyInnerMetricAttributeKeyHwType, HwEnergyInnerMetricAttributeKeyHwName, HwEnergyInnerMetricAttributeKeyHwParent, HwEnergyInnerMetricAttributeKeyEnergyMethod, HwEnergyInnerMetricAttributeKeyEnergyScope:
+		default:
+			return fmt.Errorf("metric hw.energy.inner doesn't have an attribute %v, valid attributes: [hw.id, hw.type, hw.name, hw.parent, energy.method, energy.scope]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwHostEnergyMetricAttributeKey specifies the key of an attribute for the hw.host.energy metric.
+type HwHostEnergyMetricAttributeKey string
+
+const (
+	HwHostEnergyMetricAttributeKeyHwID         HwHostEnergyMetricAttributeKey = "hw.id"
+	HwHostEnergyMetricAttributeKeyEnergyMethod HwHostEnergyMetricAttributeKey = "energy.method"
+)
+
+// HwHostEnergyMetricConfig provides config for the hw.host.energy metric.
+type HwHostEnergyMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                           `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwHostEnergyMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwHostEnergyMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwHostEnergyMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwHostEnergyMetricAttributeKeyHwID, HwHostEnergyMetricAttributeKeyEnergyMethod:
+		default:
+			return fmt.Errorf("metric hw.host.energy doesn't have an attribute %v, valid attributes: [hw.id, energy.method]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwHostPowerMetricAttributeKey specifies the key of an attribute for the hw.host.power metric.
+type HwHostPowerMetricAttributeKey string
+
+const (
+	HwHostPowerMetricAttributeKeyHwID         HwHostPowerMetricAttributeKey = "hw.id"
+	HwHostPowerMetricAttributeKeyEnergyMethod HwHostPowerMetricAttributeKey = "energy.method"
+)
+
+// HwHostPowerMetricConfig provides config for the hw.host.power metric.
+type HwHostPowerMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                          `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwHostPowerMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwHostPowerMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwHostPowerMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwHostPowerMetricAttributeKeyHwID, HwHostPowerMetricAttributeKeyEnergyMethod:
+		default:
+			return fmt.Errorf("metric hw.host.power doesn't have an attribute %v, valid attributes: [hw.id, energy.method]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwPowerMetricAttributeKey specifies the key of an attribute for the hw.power metric.
+type HwPowerMetricAttributeKey string
+
+const (
+	HwPowerMetricAttributeKeyHwID         HwPowerMetricAttributeKey = "hw.id"
+	HwPowerMetricAttributeKeyHwType       HwPowerMetricAttributeKey = "hw.type"
+	HwPowerMetricAttributeKeyHwName       HwPowerMetricAttributeKey = "hw.name"
+	HwPowerMetricAttributeKeyHwParent     HwPowerMetricAttributeKey = "hw.parent"
+	HwPowerMetricAttributeKeyEnergyMethod HwPowerMetricAttributeKey = "energy.method"
+	HwPowerMetricAttributeKeyEnergyScope  HwPowerMetricAttributeKey = "energy.scope"
+)
+
+// HwPowerMetricConfig provides config for the hw.power metric.
+type HwPowerMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                      `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwPowerMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwPowerMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwPowerMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwPowerMetricAttributeKeyHwID, HwPowerMetricAttributeKeyHwType, HwPowerMetricAttributeKeyHwName, HwPowerMetricAttributeKeyHwParent, HwPowerMetricAttributeKeyEnergyMethod, HwPowerMetricAttributeKeyEnergyScope:
+		default:
+			return fmt.Errorf("metric hw.power doesn't have an attribute %v, valid attributes: [hw.id, hw.type, hw.name, hw.parent, energy.method, energy.scope]", val)
 		}
 	}
 
@@ -62,7 +268,11 @@ func (ms *HwEnergyMetricConfig) Validate() error {
 
 // MetricsConfig provides config for hostenergy metrics.
 type MetricsConfig struct {
-	HwEnergy HwEnergyMetricConfig `mapstructure:"hw.energy"`
+	HwEnergy      HwEnergyMetricConfig      `mapstructure:"hw.energy"`
+	HwEnergyInner HwEnergyInnerMetricConfig `mapstructure:"hw.energy.inner"`
+	HwHostEnergy  HwHostEnergyMetricConfig  `mapstructure:"hw.host.energy"`
+	HwHostPower   HwHostPowerMetricConfig   `mapstructure:"hw.host.power"`
+	HwPower       HwPowerMetricConfig       `mapstructure:"hw.power"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
@@ -70,7 +280,27 @@ func DefaultMetricsConfig() MetricsConfig {
 		HwEnergy: HwEnergyMetricConfig{
 			Enabled:             true,
 			AggregationStrategy: AggregationStrategySum,
-			EnabledAttributes:   []HwEnergyMetricAttributeKey{HwEnergyMetricAttributeKeyHwID, HwEnergyMetricAttributeKeyHwType, HwEnergyMetricAttributeKeyEnergyMethod, HwEnergyMetricAttributeKeyEnergyScope},
+			EnabledAttributes:   []HwEnergyMetricAttributeKey{HwEnergyMetricAttributeKeyHwID, HwEnergyMetricAttributeKeyHwType, HwEnergyMetricAttributeKeyHwName, HwEnergyMetricAttributeKeyHwParent, HwEnergyMetricAttributeKeyEnergyMethod, HwEnergyMetricAttributeKeyEnergyScope},
+		},
+		HwEnergyInner: HwEnergyInnerMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []HwEnergyInnerMetricAttributeKey{HwEnergyInnerMetricAttributeKeyHwID, HwEnergyInnerMetricAttributeKeyHwType, HwEnergyInnerMetricAttributeKeyHwName, HwEnergyInnerMetricAttributeKeyHwParent, HwEnergyInnerMetricAttributeKeyEnergyMethod, HwEnergyInnerMetricAttributeKeyEnergyScope},
+		},
+		HwHostEnergy: HwHostEnergyMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []HwHostEnergyMetricAttributeKey{HwHostEnergyMetricAttributeKeyHwID, HwHostEnergyMetricAttributeKeyEnergyMethod},
+		},
+		HwHostPower: HwHostPowerMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwHostPowerMetricAttributeKey{HwHostPowerMetricAttributeKeyHwID, HwHostPowerMetricAttributeKeyEnergyMethod},
+		},
+		HwPower: HwPowerMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwPowerMetricAttributeKey{HwPowerMetricAttributeKeyHwID, HwPowerMetricAttributeKeyHwType, HwPowerMetricAttributeKeyHwName, HwPowerMetricAttributeKeyHwParent, HwPowerMetricAttributeKeyEnergyMethod, HwPowerMetricAttributeKeyEnergyScope},
 		},
 	}
 }

@@ -29,7 +29,27 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					HwEnergy: HwEnergyMetricConfig{
 						Enabled:             true,
 						AggregationStrategy: AggregationStrategySum,
-						EnabledAttributes:   []HwEnergyMetricAttributeKey{HwEnergyMetricAttributeKeyHwID, HwEnergyMetricAttributeKeyHwType, HwEnergyMetricAttributeKeyEnergyMethod, HwEnergyMetricAttributeKeyEnergyScope},
+						EnabledAttributes:   []HwEnergyMetricAttributeKey{HwEnergyMetricAttributeKeyHwID, HwEnergyMetricAttributeKeyHwType, HwEnergyMetricAttributeKeyHwName, HwEnergyMetricAttributeKeyHwParent, HwEnergyMetricAttributeKeyEnergyMethod, HwEnergyMetricAttributeKeyEnergyScope},
+					},
+					HwEnergyInner: HwEnergyInnerMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwEnergyInnerMetricAttributeKey{HwEnergyInnerMetricAttributeKeyHwID, HwEnergyInnerMetricAttributeKeyHwType, HwEnergyInnerMetricAttributeKeyHwName, HwEnergyInnerMetricAttributeKeyHwParent, HwEnergyInnerMetricAttributeKeyEnergyMethod, HwEnergyInnerMetricAttributeKeyEnergyScope},
+					},
+					HwHostEnergy: HwHostEnergyMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwHostEnergyMetricAttributeKey{HwHostEnergyMetricAttributeKeyHwID, HwHostEnergyMetricAttributeKeyEnergyMethod},
+					},
+					HwHostPower: HwHostPowerMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwHostPowerMetricAttributeKey{HwHostPowerMetricAttributeKeyHwID, HwHostPowerMetricAttributeKeyEnergyMethod},
+					},
+					HwPower: HwPowerMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwPowerMetricAttributeKey{HwPowerMetricAttributeKeyHwID, HwPowerMetricAttributeKeyHwType, HwPowerMetricAttributeKeyHwName, HwPowerMetricAttributeKeyHwParent, HwPowerMetricAttributeKeyEnergyMethod, HwPowerMetricAttributeKeyEnergyScope},
 					},
 				},
 				ResourceAttributes: ResourceAttributesConfig{
@@ -45,7 +65,27 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					HwEnergy: HwEnergyMetricConfig{
 						Enabled:             false,
 						AggregationStrategy: AggregationStrategySum,
-						EnabledAttributes:   []HwEnergyMetricAttributeKey{HwEnergyMetricAttributeKeyHwID, HwEnergyMetricAttributeKeyHwType, HwEnergyMetricAttributeKeyEnergyMethod, HwEnergyMetricAttributeKeyEnergyScope},
+						EnabledAttributes:   []HwEnergyMetricAttributeKey{HwEnergyMetricAttributeKeyHwID, HwEnergyMetricAttributeKeyHwType, HwEnergyMetricAttributeKeyHwName, HwEnergyMetricAttributeKeyHwParent, HwEnergyMetricAttributeKeyEnergyMethod, HwEnergyMetricAttributeKeyEnergyScope},
+					},
+					HwEnergyInner: HwEnergyInnerMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwEnergyInnerMetricAttributeKey{HwEnergyInnerMetricAttributeKeyHwID, HwEnergyInnerMetricAttributeKeyHwType, HwEnergyInnerMetricAttributeKeyHwName, HwEnergyInnerMetricAttributeKeyHwParent, HwEnergyInnerMetricAttributeKeyEnergyMethod, HwEnergyInnerMetricAttributeKeyEnergyScope},
+					},
+					HwHostEnergy: HwHostEnergyMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwHostEnergyMetricAttributeKey{HwHostEnergyMetricAttributeKeyHwID, HwHostEnergyMetricAttributeKeyEnergyMethod},
+					},
+					HwHostPower: HwHostPowerMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwHostPowerMetricAttributeKey{HwHostPowerMetricAttributeKeyHwID, HwHostPowerMetricAttributeKeyEnergyMethod},
+					},
+					HwPower: HwPowerMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwPowerMetricAttributeKey{HwPowerMetricAttributeKeyHwID, HwPowerMetricAttributeKeyHwType, HwPowerMetricAttributeKeyHwName, HwPowerMetricAttributeKeyHwParent, HwPowerMetricAttributeKeyEnergyMethod, HwPowerMetricAttributeKeyEnergyScope},
 					},
 				},
 				ResourceAttributes: ResourceAttributesConfig{
@@ -58,7 +98,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwEnergyMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwEnergyMetricConfig{}, HwEnergyInnerMetricConfig{}, HwHostEnergyMetricConfig{}, HwHostPowerMetricConfig{}, HwPowerMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}
@@ -68,9 +108,57 @@ func TestHwEnergyMetricsConfig_Validate(t *testing.T) {
 	require.NoError(t, cfg.Validate())
 
 	cfg.EnabledAttributes = []HwEnergyMetricAttributeKey{"invalid"}
-	require.ErrorContains(t, cfg.Validate(), "metric hw.energy doesn't have an attribute invalid, valid attributes: [hw.id, hw.type, energy.method, energy.scope]")
+	require.ErrorContains(t, cfg.Validate(), "metric hw.energy doesn't have an attribute invalid, valid attributes: [hw.id, hw.type, hw.name, hw.parent, energy.method, energy.scope]")
 
 	cfg = DefaultMetricsConfig().HwEnergy
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwEnergyInnerMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwEnergyInner
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwEnergyInnerMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.energy.inner doesn't have an attribute invalid, valid attributes: [hw.id, hw.type, hw.name, hw.parent, energy.method, energy.scope]")
+
+	cfg = DefaultMetricsConfig().HwEnergyInner
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwHostEnergyMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwHostEnergy
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwHostEnergyMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.host.energy doesn't have an attribute invalid, valid attributes: [hw.id, energy.method]")
+
+	cfg = DefaultMetricsConfig().HwHostEnergy
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwHostPowerMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwHostPower
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwHostPowerMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.host.power doesn't have an attribute invalid, valid attributes: [hw.id, energy.method]")
+
+	cfg = DefaultMetricsConfig().HwHostPower
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwPowerMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwPower
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwPowerMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.power doesn't have an attribute invalid, valid attributes: [hw.id, hw.type, hw.name, hw.parent, energy.method, energy.scope]")
+
+	cfg = DefaultMetricsConfig().HwPower
 	cfg.AggregationStrategy = "invalid"
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }

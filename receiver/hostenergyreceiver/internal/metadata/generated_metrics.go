@@ -53,7 +53,6 @@ const (
 	_ AttributeEnergyScope = iota
 	AttributeEnergyScopePackage
 	AttributeEnergyScopeDram
-	AttributeEnergyScopePsys
 	AttributeEnergyScopeCore
 	AttributeEnergyScopeUncore
 )
@@ -65,8 +64,6 @@ func (av AttributeEnergyScope) String() string {
 		return "package"
 	case AttributeEnergyScopeDram:
 		return "dram"
-	case AttributeEnergyScopePsys:
-		return "psys"
 	case AttributeEnergyScopeCore:
 		return "core"
 	case AttributeEnergyScopeUncore:
@@ -79,25 +76,120 @@ func (av AttributeEnergyScope) String() string {
 var MapAttributeEnergyScope = map[string]AttributeEnergyScope{
 	"package": AttributeEnergyScopePackage,
 	"dram":    AttributeEnergyScopeDram,
-	"psys":    AttributeEnergyScopePsys,
 	"core":    AttributeEnergyScopeCore,
 	"uncore":  AttributeEnergyScopeUncore,
+}
+
+// AttributeHwType specifies the value hw.type attribute.
+type AttributeHwType int
+
+const (
+	_ AttributeHwType = iota
+	AttributeHwTypeCPU
+	AttributeHwTypeMemory
+)
+
+// String returns the string representation of the AttributeHwType.
+func (av AttributeHwType) String() string {
+	switch av {
+	case AttributeHwTypeCPU:
+		return "cpu"
+	case AttributeHwTypeMemory:
+		return "memory"
+	}
+	return ""
+}
+
+// MapAttributeHwType is a helper map of string to AttributeHwType attribute value.
+var MapAttributeHwType = map[string]AttributeHwType{
+	"cpu":    AttributeHwTypeCPU,
+	"memory": AttributeHwTypeMemory,
+}
+
+// AttributeReason specifies the value reason attribute.
+type AttributeReason int
+
+const (
+	_ AttributeReason = iota
+	AttributeReasonUnreadable
+	AttributeReasonImplausible
+	AttributeReasonRebased
+	AttributeReasonGap
+)
+
+// String returns the string representation of the AttributeReason.
+func (av AttributeReason) String() string {
+	switch av {
+	case AttributeReasonUnreadable:
+		return "unreadable"
+	case AttributeReasonImplausible:
+		return "implausible"
+	case AttributeReasonRebased:
+		return "rebased"
+	case AttributeReasonGap:
+		return "gap"
+	}
+	return ""
+}
+
+// MapAttributeReason is a helper map of string to AttributeReason attribute value.
+var MapAttributeReason = map[string]AttributeReason{
+	"unreadable":  AttributeReasonUnreadable,
+	"implausible": AttributeReasonImplausible,
+	"rebased":     AttributeReasonRebased,
+	"gap":         AttributeReasonGap,
 }
 
 var MetricsInfo = metricsInfo{
 	HwEnergy: metricInfo{
 		Name:       "hw.energy",
-		Attributes: []string{"hw.id", "hw.type", "energy.method", "energy.scope"},
+		Attributes: []string{"hw.id", "hw.type", "hw.name", "hw.parent", "energy.method", "energy.scope"},
+	},
+	HwEnergyInner: metricInfo{
+		Name:       "hw.energy.inner",
+		Attributes: []string{"hw.id", "hw.type", "hw.name", "hw.parent", "energy.method", "energy.scope"},
+	},
+	HwHostEnergy: metricInfo{
+		Name:       "hw.host.energy",
+		Attributes: []string{"hw.id", "energy.method"},
+	},
+	HwHostPower: metricInfo{
+		Name:       "hw.host.power",
+		Attributes: []string{"hw.id", "energy.method"},
+	},
+	HwPower: metricInfo{
+		Name:       "hw.power",
+		Attributes: []string{"hw.id", "hw.type", "hw.name", "hw.parent", "energy.method", "energy.scope"},
 	},
 }
 
 type metricsInfo struct {
-	HwEnergy metricInfo
+	HwEnergy      metricInfo
+	HwEnergyInner metricInfo
+	HwHostEnergy  metricInfo
+	HwHostPower   metricInfo
+	HwPower       metricInfo
 }
 
 type metricInfo struct {
 	Name       string
 	Attributes []string
+}
+
+type MetricAttributeOption interface {
+	apply(pmetric.NumberDataPoint)
+}
+
+type metricAttributeOptionFunc func(pmetric.NumberDataPoint)
+
+func (maof metricAttributeOptionFunc) apply(dp pmetric.NumberDataPoint) {
+	maof(dp)
+}
+
+func WithHwParentMetricAttribute(hwParentAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("hw.parent", hwParentAttributeValue)
+	})
 }
 
 type metricHwEnergy struct {
@@ -119,7 +211,7 @@ func (m *metricHwEnergy) init() {
 	m.aggDataPoints = m.aggDataPoints[:0]
 }
 
-func (m *metricHwEnergy) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwTypeAttributeValue string, energyMethodAttributeValue string, energyScopeAttributeValue string) {
+func (m *metricHwEnergy) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwTypeAttributeValue string, hwNameAttributeValue string, energyMethodAttributeValue string, energyScopeAttributeValue string, options ...MetricAttributeOption) {
 	if !m.config.Enabled {
 		return
 	}
@@ -133,11 +225,17 @@ func (m *metricHwEnergy) recordDataPoint(start pcommon.Timestamp, ts pcommon.Tim
 	if slices.Contains(m.config.EnabledAttributes, HwEnergyMetricAttributeKeyHwType) {
 		dp.Attributes().PutStr("hw.type", hwTypeAttributeValue)
 	}
+	if slices.Contains(m.config.EnabledAttributes, HwEnergyMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
 	if slices.Contains(m.config.EnabledAttributes, HwEnergyMetricAttributeKeyEnergyMethod) {
 		dp.Attributes().PutStr("energy.method", energyMethodAttributeValue)
 	}
 	if slices.Contains(m.config.EnabledAttributes, HwEnergyMetricAttributeKeyEnergyScope) {
 		dp.Attributes().PutStr("energy.scope", energyScopeAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
 	}
 
 	var s string
@@ -200,6 +298,402 @@ func newMetricHwEnergy(cfg HwEnergyMetricConfig) metricHwEnergy {
 	return m
 }
 
+type metricHwEnergyInner struct {
+	data          pmetric.Metric            // data buffer for generated metric.
+	config        HwEnergyInnerMetricConfig // metric config provided by user.
+	capacity      int                       // max observed number of data points added to the metric.
+	aggDataPoints []float64                 // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.energy.inner metric with initial data.
+func (m *metricHwEnergyInner) init() {
+	m.data.SetName("hw.energy.inner")
+	m.data.SetDescription("Energy of a part that is counted in the hw.energy of its parent as well.")
+	m.data.SetUnit("J")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwEnergyInner) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwTypeAttributeValue string, hwNameAttributeValue string, energyMethodAttributeValue string, energyScopeAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwEnergyInnerMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwEnergyInnerMetricAttributeKeyHwType) {
+		dp.Attributes().PutStr("hw.type", hwTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwEnergyInnerMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwEnergyInnerMetricAttributeKeyEnergyMethod) {
+		dp.Attributes().PutStr("energy.method", energyMethodAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwEnergyInnerMetricAttributeKeyEnergyScope) {
+		dp.Attributes().PutStr("energy.scope", energyScopeAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwEnergyInner) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwEnergyInner) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwEnergyInner(cfg HwEnergyInnerMetricConfig) metricHwEnergyInner {
+	m := metricHwEnergyInner{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwHostEnergy struct {
+	data          pmetric.Metric           // data buffer for generated metric.
+	config        HwHostEnergyMetricConfig // metric config provided by user.
+	capacity      int                      // max observed number of data points added to the metric.
+	aggDataPoints []float64                // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.host.energy metric with initial data.
+func (m *metricHwHostEnergy) init() {
+	m.data.SetName("hw.host.energy")
+	m.data.SetDescription("Energy that the whole machine has consumed, as its platform sensor (psys) sees it.")
+	m.data.SetUnit("J")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwHostEnergy) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, energyMethodAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwHostEnergyMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwHostEnergyMetricAttributeKeyEnergyMethod) {
+		dp.Attributes().PutStr("energy.method", energyMethodAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwHostEnergy) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwHostEnergy) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwHostEnergy(cfg HwHostEnergyMetricConfig) metricHwHostEnergy {
+	m := metricHwHostEnergy{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwHostPower struct {
+	data          pmetric.Metric          // data buffer for generated metric.
+	config        HwHostPowerMetricConfig // metric config provided by user.
+	capacity      int                     // max observed number of data points added to the metric.
+	aggDataPoints []float64               // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.host.power metric with initial data.
+func (m *metricHwHostPower) init() {
+	m.data.SetName("hw.host.power")
+	m.data.SetDescription("Mean power of the whole machine since the last collection.")
+	m.data.SetUnit("W")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwHostPower) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, energyMethodAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwHostPowerMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwHostPowerMetricAttributeKeyEnergyMethod) {
+		dp.Attributes().PutStr("energy.method", energyMethodAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwHostPower) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwHostPower) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwHostPower(cfg HwHostPowerMetricConfig) metricHwHostPower {
+	m := metricHwHostPower{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwPower struct {
+	data          pmetric.Metric      // data buffer for generated metric.
+	config        HwPowerMetricConfig // metric config provided by user.
+	capacity      int                 // max observed number of data points added to the metric.
+	aggDataPoints []float64           // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.power metric with initial data.
+func (m *metricHwPower) init() {
+	m.data.SetName("hw.power")
+	m.data.SetDescription("Mean power of the component since the last collection.")
+	m.data.SetUnit("W")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwPower) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwTypeAttributeValue string, hwNameAttributeValue string, energyMethodAttributeValue string, energyScopeAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwPowerMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwPowerMetricAttributeKeyHwType) {
+		dp.Attributes().PutStr("hw.type", hwTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwPowerMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwPowerMetricAttributeKeyEnergyMethod) {
+		dp.Attributes().PutStr("energy.method", energyMethodAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwPowerMetricAttributeKeyEnergyScope) {
+		dp.Attributes().PutStr("energy.scope", energyScopeAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwPower) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwPower) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwPower(cfg HwPowerMetricConfig) metricHwPower {
+	m := metricHwPower{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
@@ -211,6 +705,10 @@ type MetricsBuilder struct {
 	resourceAttributeIncludeFilter map[string]filter.Filter
 	resourceAttributeExcludeFilter map[string]filter.Filter
 	metricHwEnergy                 metricHwEnergy
+	metricHwEnergyInner            metricHwEnergyInner
+	metricHwHostEnergy             metricHwHostEnergy
+	metricHwHostPower              metricHwHostPower
+	metricHwPower                  metricHwPower
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -237,6 +735,10 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricsBuffer:                  pmetric.NewMetrics(),
 		buildInfo:                      settings.BuildInfo,
 		metricHwEnergy:                 newMetricHwEnergy(mbc.Metrics.HwEnergy),
+		metricHwEnergyInner:            newMetricHwEnergyInner(mbc.Metrics.HwEnergyInner),
+		metricHwHostEnergy:             newMetricHwHostEnergy(mbc.Metrics.HwHostEnergy),
+		metricHwHostPower:              newMetricHwHostPower(mbc.Metrics.HwHostPower),
+		metricHwPower:                  newMetricHwPower(mbc.Metrics.HwPower),
 		resourceAttributeIncludeFilter: make(map[string]filter.Filter),
 		resourceAttributeExcludeFilter: make(map[string]filter.Filter),
 	}
@@ -323,6 +825,10 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	ils.Scope().SetVersion(mb.buildInfo.Version)
 	ils.Metrics().EnsureCapacity(mb.metricsCapacity)
 	mb.metricHwEnergy.emit(ils.Metrics())
+	mb.metricHwEnergyInner.emit(ils.Metrics())
+	mb.metricHwHostEnergy.emit(ils.Metrics())
+	mb.metricHwHostPower.emit(ils.Metrics())
+	mb.metricHwPower.emit(ils.Metrics())
 
 	for _, op := range options {
 		op.apply(rm)
@@ -355,8 +861,28 @@ func (mb *MetricsBuilder) Emit(options ...ResourceMetricsOption) pmetric.Metrics
 }
 
 // RecordHwEnergyDataPoint adds a data point to hw.energy metric.
-func (mb *MetricsBuilder) RecordHwEnergyDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwTypeAttributeValue string, energyMethodAttributeValue AttributeEnergyMethod, energyScopeAttributeValue AttributeEnergyScope) {
-	mb.metricHwEnergy.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwTypeAttributeValue, energyMethodAttributeValue.String(), energyScopeAttributeValue.String())
+func (mb *MetricsBuilder) RecordHwEnergyDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwTypeAttributeValue AttributeHwType, hwNameAttributeValue string, energyMethodAttributeValue AttributeEnergyMethod, energyScopeAttributeValue AttributeEnergyScope, options ...MetricAttributeOption) {
+	mb.metricHwEnergy.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwTypeAttributeValue.String(), hwNameAttributeValue, energyMethodAttributeValue.String(), energyScopeAttributeValue.String(), options...)
+}
+
+// RecordHwEnergyInnerDataPoint adds a data point to hw.energy.inner metric.
+func (mb *MetricsBuilder) RecordHwEnergyInnerDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwTypeAttributeValue AttributeHwType, hwNameAttributeValue string, energyMethodAttributeValue AttributeEnergyMethod, energyScopeAttributeValue AttributeEnergyScope, options ...MetricAttributeOption) {
+	mb.metricHwEnergyInner.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwTypeAttributeValue.String(), hwNameAttributeValue, energyMethodAttributeValue.String(), energyScopeAttributeValue.String(), options...)
+}
+
+// RecordHwHostEnergyDataPoint adds a data point to hw.host.energy metric.
+func (mb *MetricsBuilder) RecordHwHostEnergyDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, energyMethodAttributeValue AttributeEnergyMethod) {
+	mb.metricHwHostEnergy.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, energyMethodAttributeValue.String())
+}
+
+// RecordHwHostPowerDataPoint adds a data point to hw.host.power metric.
+func (mb *MetricsBuilder) RecordHwHostPowerDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, energyMethodAttributeValue AttributeEnergyMethod) {
+	mb.metricHwHostPower.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, energyMethodAttributeValue.String())
+}
+
+// RecordHwPowerDataPoint adds a data point to hw.power metric.
+func (mb *MetricsBuilder) RecordHwPowerDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwTypeAttributeValue AttributeHwType, hwNameAttributeValue string, energyMethodAttributeValue AttributeEnergyMethod, energyScopeAttributeValue AttributeEnergyScope, options ...MetricAttributeOption) {
+	mb.metricHwPower.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwTypeAttributeValue.String(), hwNameAttributeValue, energyMethodAttributeValue.String(), energyScopeAttributeValue.String(), options...)
 }
 
 // Reset resets metrics builder to its initial state. It should be used when external metrics source is restarted,

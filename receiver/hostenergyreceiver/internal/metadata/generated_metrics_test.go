@@ -68,6 +68,10 @@ func TestMetricsBuilder(t *testing.T) {
 			mb := NewMetricsBuilder(loadMetricsBuilderConfig(t, tt.name), settings, WithStartTime(start))
 			aggMap := make(map[string]string) // contains the aggregation strategies for each metric name
 			aggMap["hw.energy"] = mb.metricHwEnergy.config.AggregationStrategy
+			aggMap["hw.energy.inner"] = mb.metricHwEnergyInner.config.AggregationStrategy
+			aggMap["hw.host.energy"] = mb.metricHwHostEnergy.config.AggregationStrategy
+			aggMap["hw.host.power"] = mb.metricHwHostPower.config.AggregationStrategy
+			aggMap["hw.power"] = mb.metricHwPower.config.AggregationStrategy
 
 			expectedWarnings := 0
 			if tt.metricsSet != testDataSetReag {
@@ -78,9 +82,33 @@ func TestMetricsBuilder(t *testing.T) {
 			allMetricsCount := 0
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordHwEnergyDataPoint(ts, 1, "hw.id-val", "hw.type-val", AttributeEnergyMethodCounter, AttributeEnergyScopePackage)
+			mb.RecordHwEnergyDataPoint(ts, 1, "hw.id-val", AttributeHwTypeCPU, "hw.name-val", AttributeEnergyMethodCounter, AttributeEnergyScopePackage, WithHwParentMetricAttribute("hw.parent-val"))
 			if tt.name == "reaggregate_set" {
-				mb.RecordHwEnergyDataPoint(ts, 3, "hw.id-val-2", "hw.type-val-2", AttributeEnergyMethodModel, AttributeEnergyScopeDram)
+				mb.RecordHwEnergyDataPoint(ts, 3, "hw.id-val-2", AttributeHwTypeMemory, "hw.name-val-2", AttributeEnergyMethodModel, AttributeEnergyScopeDram, WithHwParentMetricAttribute("hw.parent-val"))
+			}
+
+			allMetricsCount++
+			mb.RecordHwEnergyInnerDataPoint(ts, 1, "hw.id-val", AttributeHwTypeCPU, "hw.name-val", AttributeEnergyMethodCounter, AttributeEnergyScopePackage, WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwEnergyInnerDataPoint(ts, 3, "hw.id-val-2", AttributeHwTypeMemory, "hw.name-val-2", AttributeEnergyMethodModel, AttributeEnergyScopeDram, WithHwParentMetricAttribute("hw.parent-val"))
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordHwHostEnergyDataPoint(ts, 1, "hw.id-val", AttributeEnergyMethodCounter)
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwHostEnergyDataPoint(ts, 3, "hw.id-val-2", AttributeEnergyMethodModel)
+			}
+
+			allMetricsCount++
+			mb.RecordHwHostPowerDataPoint(ts, 1, "hw.id-val", AttributeEnergyMethodCounter)
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwHostPowerDataPoint(ts, 3, "hw.id-val-2", AttributeEnergyMethodModel)
+			}
+
+			allMetricsCount++
+			mb.RecordHwPowerDataPoint(ts, 1, "hw.id-val", AttributeHwTypeCPU, "hw.name-val", AttributeEnergyMethodCounter, AttributeEnergyScopePackage, WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwPowerDataPoint(ts, 3, "hw.id-val-2", AttributeHwTypeMemory, "hw.name-val-2", AttributeEnergyMethodModel, AttributeEnergyScopeDram, WithHwParentMetricAttribute("hw.parent-val"))
 			}
 
 			rb := mb.NewResourceBuilder()
@@ -90,6 +118,10 @@ func TestMetricsBuilder(t *testing.T) {
 			metrics := mb.Emit(WithResource(res))
 			if tt.name == "reaggregate_set" {
 				assert.Empty(t, mb.metricHwEnergy.aggDataPoints)
+				assert.Empty(t, mb.metricHwEnergyInner.aggDataPoints)
+				assert.Empty(t, mb.metricHwHostEnergy.aggDataPoints)
+				assert.Empty(t, mb.metricHwHostPower.aggDataPoints)
+				assert.Empty(t, mb.metricHwPower.aggDataPoints)
 			}
 
 			if tt.expectEmpty {
@@ -137,7 +169,13 @@ func TestMetricsBuilder(t *testing.T) {
 						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
 						hwTypeAttrVal, ok := dp.Attributes().Get("hw.type")
 						assert.True(t, ok)
-						assert.Equal(t, "hw.type-val", hwTypeAttrVal.Str())
+						assert.Equal(t, "cpu", hwTypeAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
 						energyMethodAttrVal, ok := dp.Attributes().Get("energy.method")
 						assert.True(t, ok)
 						assert.Equal(t, "counter", energyMethodAttrVal.Str())
@@ -171,6 +209,241 @@ func TestMetricsBuilder(t *testing.T) {
 						assert.False(t, ok)
 						_, ok = dp.Attributes().Get("hw.type")
 						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						_, ok = dp.Attributes().Get("energy.method")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("energy.scope")
+						assert.False(t, ok)
+					}
+				case "hw.energy.inner":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.energy.inner"], "Found a duplicate in the metrics slice: hw.energy.inner")
+						validatedMetrics["hw.energy.inner"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy of a part that is counted in the hw.energy of its parent as well.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwTypeAttrVal, ok := dp.Attributes().Get("hw.type")
+						assert.True(t, ok)
+						assert.Equal(t, "cpu", hwTypeAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						energyMethodAttrVal, ok := dp.Attributes().Get("energy.method")
+						assert.True(t, ok)
+						assert.Equal(t, "counter", energyMethodAttrVal.Str())
+						energyScopeAttrVal, ok := dp.Attributes().Get("energy.scope")
+						assert.True(t, ok)
+						assert.Equal(t, "package", energyScopeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.energy.inner"], "Found a duplicate in the metrics slice: hw.energy.inner")
+						validatedMetrics["hw.energy.inner"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy of a part that is counted in the hw.energy of its parent as well.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.energy.inner"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.type")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						_, ok = dp.Attributes().Get("energy.method")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("energy.scope")
+						assert.False(t, ok)
+					}
+				case "hw.host.energy":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.host.energy"], "Found a duplicate in the metrics slice: hw.host.energy")
+						validatedMetrics["hw.host.energy"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy that the whole machine has consumed, as its platform sensor (psys) sees it.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						energyMethodAttrVal, ok := dp.Attributes().Get("energy.method")
+						assert.True(t, ok)
+						assert.Equal(t, "counter", energyMethodAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.host.energy"], "Found a duplicate in the metrics slice: hw.host.energy")
+						validatedMetrics["hw.host.energy"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy that the whole machine has consumed, as its platform sensor (psys) sees it.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.host.energy"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("energy.method")
+						assert.False(t, ok)
+					}
+				case "hw.host.power":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.host.power"], "Found a duplicate in the metrics slice: hw.host.power")
+						validatedMetrics["hw.host.power"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Mean power of the whole machine since the last collection.", mi.Description())
+						assert.Equal(t, "W", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						energyMethodAttrVal, ok := dp.Attributes().Get("energy.method")
+						assert.True(t, ok)
+						assert.Equal(t, "counter", energyMethodAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.host.power"], "Found a duplicate in the metrics slice: hw.host.power")
+						validatedMetrics["hw.host.power"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Mean power of the whole machine since the last collection.", mi.Description())
+						assert.Equal(t, "W", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.host.power"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("energy.method")
+						assert.False(t, ok)
+					}
+				case "hw.power":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.power"], "Found a duplicate in the metrics slice: hw.power")
+						validatedMetrics["hw.power"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Mean power of the component since the last collection.", mi.Description())
+						assert.Equal(t, "W", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwTypeAttrVal, ok := dp.Attributes().Get("hw.type")
+						assert.True(t, ok)
+						assert.Equal(t, "cpu", hwTypeAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						energyMethodAttrVal, ok := dp.Attributes().Get("energy.method")
+						assert.True(t, ok)
+						assert.Equal(t, "counter", energyMethodAttrVal.Str())
+						energyScopeAttrVal, ok := dp.Attributes().Get("energy.scope")
+						assert.True(t, ok)
+						assert.Equal(t, "package", energyScopeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.power"], "Found a duplicate in the metrics slice: hw.power")
+						validatedMetrics["hw.power"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Mean power of the component since the last collection.", mi.Description())
+						assert.Equal(t, "W", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.power"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.type")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
 						_, ok = dp.Attributes().Get("energy.method")
 						assert.False(t, ok)
 						_, ok = dp.Attributes().Get("energy.scope")
