@@ -58,9 +58,13 @@ func (c *Counter) Total() uint64 { return c.total }
 // Observe takes the counter's raw value at a time. Times are compared by their monotonic clock.
 func (c *Counter) Observe(raw uint64, at time.Time) Outcome {
 	now := reading{raw, at}
-	if c.last.at.IsZero() {
+	switch {
+	case c.last.at.IsZero():
 		c.last = now
 		return First
+	case raw == 0 && c.last.raw > 0 && c.Range == 0:
+		// Drivers answer 0 when they have no value. After a true reset a later reading is above it.
+		return Rejected
 	}
 	if added, outcome := c.since(c.last, now); outcome.Accepted() {
 		c.accept(now, added)
@@ -90,9 +94,6 @@ func (c *Counter) since(base, now reading) (added uint64, outcome Outcome) {
 		added, outcome = now.raw-base.raw, Counted
 	case c.Range > 0 && base.raw <= c.Range:
 		added, outcome = c.Range-base.raw+now.raw, Wrapped
-	case now.raw == 0:
-		// Drivers answer 0 when they have no value. After a true reset the next reading is above it.
-		return 0, Rejected
 	default:
 		added, outcome = now.raw, Reset
 	}

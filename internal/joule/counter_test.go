@@ -34,6 +34,9 @@ func TestCounter(t *testing.T) {
 		"a missing reading is not a reset": {Counter{MaxRate: kW}, []step{
 			{0, 5_000_000, First, 0}, {time.Second, 0, Rejected, 0}, {time.Second, 5_900_000, Counted, 900_000},
 		}},
+		"nor are two": {Counter{MaxRate: kW}, []step{
+			{0, 5_000_000, First, 0}, {time.Second, 0, Rejected, 0}, {time.Second, 0, Rejected, 0}, {time.Second, 8_000_000, Counted, 3_000_000},
+		}},
 		"a reset seen at 0 loses nothing": {Counter{MaxRate: kW}, []step{
 			{0, 5_000_000, First, 0}, {time.Second, 0, Rejected, 0}, {time.Second, 700_000, Reset, 700_000},
 		}},
