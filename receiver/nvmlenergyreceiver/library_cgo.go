@@ -1,0 +1,82 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && cgo
+
+package nvmlenergyreceiver
+
+import (
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/NVIDIA/go-nvml/pkg/dl"
+)
+
+// library is a file of NVML that can be used, and what it has.
+type library struct {
+	path string
+	has  map[string]bool
+}
+
+const libraryName = "libnvidia-ml.so.1"
+
+// libraryDirs are where drivers put the library out of the dynamic linker's sight.
+func libraryDirs() []string {
+	triple := map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[runtime.GOARCH]
+	return []string{
+		"/usr/local/nvidia/lib64",              // GKE, and images of NVIDIA
+		"/run/nvidia/driver/usr/lib/" + triple, // GPU Operator's driver container on Ubuntu
+		"/run/nvidia/driver/usr/lib64",         // the same on Red Hat
+		"/usr/lib/wsl/lib",                     // Windows Subsystem for Linux
+		"/run/opengl-driver/lib",               // NixOS
+	}
+}
+
+// findLibrary tries the configured path if there is one, else the dynamic linker and then libraryDirs.
+func findLibrary(configured string) (*library, error) {
+	candidates := []string{configured}
+	if configured == "" {
+		candidates = []string{libraryName}
+		for _, dir := range libraryDirs() {
+			candidates = append(candidates, filepath.Join(dir, libraryName))
+		}
+	}
+	var problems []string
+	for _, path := range candidates {
+		found, err := openLibrary(path)
+		if err == nil {
+			return found, nil
+		}
+		// That a file is not there needs no words of its own.
+		if configured != "" || !strings.Contains(err.Error(), "No such file or directory") {
+			problems = append(problems, err.Error())
+		}
+	}
+	if configured != "" {
+		return nil, fmt.Errorf("library_path: %s", problems[0])
+	}
+	problems = append(problems, "install the driver, start the container with NVIDIA_VISIBLE_DEVICES=all and NVIDIA_DRIVER_CAPABILITIES=utility, or set library_path")
+	return nil, fmt.Errorf("no NVIDIA driver library, tried %s; %s", strings.Join(candidates, ", "), strings.Join(problems, "; "))
+}
+
+// openLibrary loads a file and looks up the functions, before any is called. go-nvml loads it once
+// more and binds to it; this handle stays open, so that it is the same one.
+func openLibrary(path string) (*library, error) {
+	handle := dl.New(path, dl.RTLD_LAZY)
+	if err := handle.Open(); err != nil {
+		return nil, err
+	}
+	for _, symbol := range []string{symbolInit, symbolShutdown, symbolCount, symbolHandle, symbolUUID, symbolName} {
+		if handle.Lookup(symbol) != nil {
+			_ = handle.Close()
+			return nil, fmt.Errorf("%s is no NVML that can be used: it lacks %s", path, symbol)
+		}
+	}
+	has := map[string]bool{}
+	for _, symbol := range []string{symbolEnergy, symbolMaxPowerLimit, symbolEnforcedPowerLimit, symbolUtilization, symbolMemory, symbolTemperature} {
+		has[symbol] = handle.Lookup(symbol) == nil
+	}
+	return &library{path, has}, nil
+}
