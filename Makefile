@@ -1,34 +1,67 @@
 # Copyright The otelcol-carbon Authors
 # SPDX-License-Identifier: Apache-2.0
 
-BINARY   := bin/otelcol-carbon
-GO_FILES := $(shell git ls-files --cached --others --exclude-standard '*.go' '*.csv')
-GOFLAGS  += -trimpath
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS   += --no-builtin-rules
 
+BINARY      := bin/otelcol-carbon
+SOURCES     := $(shell git ls-files --cached --others --exclude-standard '*.go' '*.csv' | grep -v _test.go)
+# What the tags leave out, and why, is in docs/distribution.md.
+TAGS        := grpcnotrace,remove_all_sd,enable_kubernetes_sd,enable_file_sd,enable_http_sd,enable_dns_sd
+BUILD_FLAGS := -trimpath -tags=$(TAGS) -ldflags="-s -w"
+# go-nvml calls functions that NVIDIA has deprecated.
 export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
-# mdatagen and the collector need plain lazy binding: a hardened -z now would look up every NVML
-# symbol at start and die on a machine without a driver.
 
-include build-tags.mk
+GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+ADDLICENSE    := go run github.com/google/addlicense@v1.1.1
+BENCHSTAT     := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20250813145418-2f7363a06fe1
 
 .DEFAULT_GOAL := help
+.PHONY: help build run test test-nocgo lint check-generated check generate bench clean
 
-.PHONY: help
-help: ## show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: generate
-SCHEMA_MODULES := go.opentelemetry.io/collector/filter go.opentelemetry.io/collector/scraper
-generate: .schemas ## regenerate the distribution's main, metrics code and component docs
+run: $(BINARY) ## show this machine's energy and CO2e (CARBON_ZONE=DE make run)
+	@exec $(BINARY) --config distro/config/standalone.yaml
+
+build: $(BINARY) ## build bin/otelcol-carbon
+
+$(BINARY): $(SOURCES) go.mod Makefile
+	@mkdir -p $(@D)
+	@go build -v $(BUILD_FLAGS) -o $@ ./distro/otelcol-carbon 2>&1 | distro/progress.sh 'building $@'
+
+test: $(BINARY) ## run all tests: unit, property, race, end to end
+	go test -race ./...
+
+test-nocgo: ## build and test without cgo
+	CGO_ENABLED=0 go build $(BUILD_FLAGS) -o bin/otelcol-carbon-nocgo ./distro/otelcol-carbon
+	CGO_ENABLED=0 go test ./internal/... ./receiver/... ./processor/... ./exporter/...
+
+bench: ## compare the carbonintensity processor with its alternatives (BENCH_COUNT=6)
+	@go test -run '^$$' -bench . -count $(or $(BENCH_COUNT),6) ./processor/carbonintensityprocessor | tee bin/bench.txt
+	@$(BENCHSTAT) -row /streams -col /processor bin/bench.txt
+
+lint: ## format and static checks
+	$(GOLANGCI_LINT) run
+
+check: lint check-generated ## all checks that CI runs beside the tests
+	$(ADDLICENSE) -check -c 'The otelcol-carbon Authors' -s=only -ignore 'internal/grid/data/**' $$(git ls-files '*.go' '*.c' '*.h' '*.sh' '*.yaml' Makefile .ci/run)
+
+check-generated: generate
+	@if ! git diff --exit-code --stat || [ -n "$$(git ls-files --others --exclude-standard)" ]; then \
+		echo 'generated files are stale: run make generate and commit the result' >&2; exit 1; fi
+
+generate: .schemas ## regenerate the distribution's main, the components' metrics code and docs
 	go tool builder --config builder-config.yaml --skip-get-modules --skip-compilation
 	go generate ./...
 
-# mdatagen reads the schemas of foreign config types from here instead of from the network.
+# mdatagen looks the schemas of foreign config types up here, and only then on the network.
 .schemas: go.mod
-	@rm -rf $@
-	@set -e; for package in filter scraper/scraperhelper scraper/scraperhelper/internal/controller; do \
-		version=$$(go list -m -f '{{.Version}}' go.opentelemetry.io/collector/$${package%/internal/*}); \
-		mkdir -p $@/$$version/$$package; \
-		cp $$(go list -f '{{.Dir}}' go.opentelemetry.io/collector/$$package)/metadata.yaml $@/$$version/$$package/; \
-		chmod -R u+w $@; \
-	done
+	@rm -rf $@ && mkdir -p $@
+	@version=$$(go list -m -f '{{.Version}}' go.opentelemetry.io/collector/filter); \
+	install -D -m 644 $$(go list -f '{{.Dir}}' go.opentelemetry.io/collector/filter)/metadata.yaml $@/$$version/filter/metadata.yaml
+
+clean: ## remove what was built
+	rm -rf bin .schemas
