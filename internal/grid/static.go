@@ -65,10 +65,12 @@ func (t *staticTables) nearest(zone string, boundary Boundary) []string {
 		}
 		return strings.Compare(a.zone, b.zone)
 	})
-	const enough = 3
+	const enough, near = 3, 1
 	var names []string
 	for _, c := range candidates[:min(enough, len(candidates))] {
-		names = append(names, c.zone)
+		if c.distance <= candidates[0].distance+near {
+			names = append(names, c.zone)
+		}
 	}
 	return names
 }

@@ -45,6 +45,7 @@ func TestStaticRefusesAndSaysWhatItWouldTake(t *testing.T) {
 	}{
 		{"DEE", Lifecycle, `"DEE" is not a known zone; nearest: DE, DEU`},
 		{"Germany", Lifecycle, `"Germany" is not a known zone; nearest: DE`},
+		{"Germny", Lifecycle, `"Germny" is not a known zone; nearest: DE`},
 		{"us-est-1", Lifecycle, `nearest: us-east-1`},
 		{"CAMY", Direct, `"CAMY" is not a known zone; nearest: CAMX`},
 		{"CAMX", Lifecycle, `"CAMX" is an eGRID subregion, whose factors are direct: use the zone US, or the boundary direct`},
