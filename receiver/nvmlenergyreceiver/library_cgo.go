@@ -58,7 +58,7 @@ func findLibrary(configured string) (*library, error) {
 		return nil, fmt.Errorf("library_path: %s", problems[0])
 	}
 	problems = append(problems, "install the driver, start the container with NVIDIA_VISIBLE_DEVICES=all and NVIDIA_DRIVER_CAPABILITIES=utility, or set library_path")
-	return nil, fmt.Errorf("no NVIDIA driver library, tried %s; %s", strings.Join(candidates, ", "), strings.Join(problems, "; "))
+	return nil, fmt.Errorf("no %s of an NVIDIA driver where the dynamic linker looks, nor in %s; %s", libraryName, strings.Join(libraryDirs(), ", "), strings.Join(problems, "; "))
 }
 
 // openLibrary loads a file and looks up the functions, before any is called. go-nvml loads it once
