@@ -8,7 +8,7 @@ MAKEFLAGS   += --no-builtin-rules
 BINARY      := bin/otelcol-carbon
 SOURCES     := $(shell git ls-files --cached --others --exclude-standard '*.go' '*.csv' | grep -v _test.go)
 # What the tags leave out, and why, is in docs/distribution.md.
-TAGS        := grpcnotrace,remove_all_sd,enable_kubernetes_sd,enable_file_sd,enable_http_sd,enable_dns_sd
+TAGS        := remove_all_sd,enable_kubernetes_sd,enable_dns_sd
 BUILD_FLAGS := -trimpath -tags=$(TAGS) -ldflags="-s -w"
 # go-nvml calls functions that NVIDIA has deprecated.
 export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations

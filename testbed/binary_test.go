@@ -5,6 +5,7 @@ package testbed
 
 import (
 	"debug/elf"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -12,6 +13,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+// What is in the binary, what each part costs and what was left out for it is in docs/distribution.md.
+func TestBinaryIsSmall(t *testing.T) {
+	info, err := os.Stat(binary)
+	require.NoError(t, err)
+	assert.Less(t, float64(info.Size())/1e6, 120.0)
+}
 
 // A binary that binds all symbols at start would look up every NVML function and die where there is
 // no driver, so it must bind lazily, also if the toolchain hardens by default.
@@ -44,10 +52,10 @@ func TestBinaryHasWhatItPromises(t *testing.T) {
 	for _, name := range []string{
 		"nvmlenergy", "hostenergy", "carbonintensity", "console",
 		"otlp", "prometheus", "host_metrics", "kubelet_stats", "kafka",
-		"memory_limiter", "batch", "k8s_attributes", "resource_detection", "resource", "attributes", "transform", "filter",
+		"memory_limiter", "batch", "k8s_attributes", "resource", "attributes", "transform", "filter",
 		"metrics_transform", "groupbyattrs", "cumulative_to_delta", "delta_to_cumulative", "interval", "metric_start_time",
 		"otlp_grpc", "otlp_http", "load_balancing", "prometheus_remote_write", "file", "debug", "nop",
-		"count", "span_metrics", "signal_to_metrics", "forward",
+		"influxdb", "file_log", "count", "span_metrics", "signal_to_metrics", "forward",
 		"health_check", "file_storage", "oidc", "oauth2client", "bearertokenauth", "basicauth", "headers_setter", "zpages", "pprof",
 	} {
 		assert.True(t, listed[name], name)
