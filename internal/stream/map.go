@@ -40,8 +40,11 @@ func NewMap[T any](limit int) *Map[T] {
 // Do runs f on the stream's state, which is the zero T if the stream is new, and lets no other Do
 // or Sweep see it meanwhile. It reports false, without calling f, if the stream is new and the map
 // is full. The state must not be kept beyond f.
-func (m *Map[T]) Do(id ID, f func(state *T)) bool {
-	s := &m.shards[id.lo%shardCount]
+//
+// The states of a group, such as the points of one metric, lie together: those who come together
+// find each other in the processor's cache. A stream must always be named with the same group.
+func (m *Map[T]) Do(group, id ID, f func(state *T)) bool {
+	s := &m.shards[group.lo%shardCount]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i, ok := s.index[id]

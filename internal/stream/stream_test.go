@@ -100,7 +100,7 @@ func FuzzIdentityTellsPairsApart(f *testing.F) {
 
 func TestMapRefusesBeyondItsLimitAndKeepsWhatItHas(t *testing.T) {
 	m := NewMap[int](2)
-	count := func(n uint64) bool { return m.Do(ID{lo: n}, func(v *int) { *v++ }) }
+	count := func(n uint64) bool { return m.Do(ID{}, ID{lo: n}, func(v *int) { *v++ }) }
 	assert.True(t, count(1))
 	assert.True(t, count(2))
 	assert.False(t, count(3))
@@ -110,7 +110,7 @@ func TestMapRefusesBeyondItsLimitAndKeepsWhatItHas(t *testing.T) {
 	m.Sweep(func(v *int) bool { return *v == 1 }) // stream 2
 	assert.Equal(t, 1, m.Len())
 	assert.True(t, count(3))
-	assert.True(t, m.Do(ID{lo: 1}, func(v *int) { assert.Equal(t, 2, *v) }))
+	assert.True(t, m.Do(ID{}, ID{lo: 1}, func(v *int) { assert.Equal(t, 2, *v) }))
 }
 
 func TestMapIsBoundedUnderConcurrency(t *testing.T) {
@@ -119,7 +119,7 @@ func TestMapIsBoundedUnderConcurrency(t *testing.T) {
 	for range 8 {
 		workers.Go(func() {
 			for n := range uint64(1000) {
-				m.Do(ID{lo: n}, func(v *int) { *v++ })
+				m.Do(ID{lo: n % 10}, ID{lo: n}, func(v *int) { *v++ })
 			}
 		})
 	}

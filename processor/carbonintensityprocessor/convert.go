@@ -37,7 +37,7 @@ func (p *carbonProcessor) convert(ctx context.Context, energy pmetric.Metric, em
 func (p *carbonProcessor) convertCumulative(ctx context.Context, name string, point pmetric.NumberDataPoint, out pmetric.NumberDataPointSlice, id stream.ID, now int64) {
 	r := reading{point.StartTimestamp(), point.Timestamp(), value(point)}
 	var booking booking
-	ok := p.accounts.Do(id.Point(point.Attributes()), func(a *account) {
+	ok := p.accounts.Do(id, id.Point(point.Attributes()), func(a *account) {
 		booking = a.book(r, p.watched)
 		a.seen = now
 		if booking == openedWithBalance {
