@@ -41,11 +41,13 @@ func newFactor(i grid.Intensity, pue float64) factor {
 	return f
 }
 
-// describe fills in the scope of the emissions, with where to look the factor up.
-func (f *factor) describe(scope pcommon.InstrumentationScope, version string) {
-	scope.SetName(metadata.ScopeName)
-	scope.SetVersion(version)
-	scope.Attributes().PutStr("carbon.factor.edition", f.edition)
+// appendScope appends the scope of the emissions, which says where to look the factor up.
+func (f *factor) appendScope(scopes pmetric.ScopeMetricsSlice, version string) pmetric.MetricSlice {
+	sm := scopes.AppendEmpty()
+	sm.Scope().SetName(metadata.ScopeName)
+	sm.Scope().SetVersion(version)
+	sm.Scope().Attributes().PutStr("carbon.factor.edition", f.edition)
+	return sm.Metrics()
 }
 
 func (f *factor) appendGrams(out pmetric.NumberDataPointSlice, like pmetric.NumberDataPoint, start, time pcommon.Timestamp, joules float64) {

@@ -62,18 +62,20 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 func (p *carbonProcessor) processMetrics(ctx context.Context, md pmetric.Metrics) (pmetric.Metrics, error) {
 	now := time.Now().Unix()
 	for _, rm := range md.ResourceMetrics().All() {
-		if out := p.emissionsOf(ctx, rm, now); out.Metrics().Len() > 0 {
-			out.MoveTo(rm.ScopeMetrics().AppendEmpty())
-		}
+		p.processResource(ctx, rm, now)
 	}
 	return md, nil
 }
 
-// emissionsOf returns the scope with the emissions of all energy of a resource, empty if it has none.
-func (p *carbonProcessor) emissionsOf(ctx context.Context, rm pmetric.ResourceMetrics, now int64) pmetric.ScopeMetrics {
-	out := pmetric.NewScopeMetrics()
-	var resource stream.ID
-	for _, scope := range rm.ScopeMetrics().All() {
+func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.ResourceMetrics, now int64) {
+	var (
+		scopes   = rm.ScopeMetrics()
+		inputs   = scopes.Len()
+		resource stream.ID
+		out      pmetric.MetricSlice // of the scope that is appended when there is something to put in
+	)
+	for i := range inputs {
+		scope := scopes.At(i)
 		for _, energy := range scope.Metrics().All() {
 			subject, ok := strings.CutSuffix(energy.Name(), ".energy")
 			if !ok {
@@ -83,19 +85,28 @@ func (p *carbonProcessor) emissionsOf(ctx context.Context, rm pmetric.ResourceMe
 				p.skipped.add(ctx, why, energy.Name(), points(energy))
 				continue
 			}
-			if out.Metrics().Len() == 0 {
-				p.factor.describe(out.Scope(), p.version)
-				resource = stream.Resource(rm.Resource())
+			if scopes.Len() == inputs {
+				resource, out = stream.Resource(rm.Resource()), p.factor.appendScope(scopes, p.version)
 			}
-			emissions := out.Metrics().AppendEmpty()
+			emissions := out.AppendEmpty()
 			emissions.SetName(subject + ".emissions")
 			emissions.SetDescription("CO2e emitted to provide the energy.")
 			emissions.SetUnit("g")
 			p.convert(ctx, energy, emissions.SetEmptySum(), resource.Scope(scope.Scope()).Metric(energy), now)
 		}
 	}
-	out.Metrics().RemoveIf(func(m pmetric.Metric) bool { return m.Sum().DataPoints().Len() == 0 })
-	return out
+	if scopes.Len() > inputs {
+		removeEmpty(scopes, inputs, out)
+	}
+}
+
+// removeEmpty takes back metrics of which no point could be converted, and the scope if that was all.
+func removeEmpty(scopes pmetric.ScopeMetricsSlice, inputs int, out pmetric.MetricSlice) {
+	out.RemoveIf(func(m pmetric.Metric) bool { return m.Sum().DataPoints().Len() == 0 })
+	if out.Len() == 0 {
+		seen := 0
+		scopes.RemoveIf(func(pmetric.ScopeMetrics) bool { seen++; return seen > inputs })
+	}
 }
 
 // unfit says why no emissions can be told from a metric.

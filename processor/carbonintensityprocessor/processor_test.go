@@ -166,6 +166,13 @@ func TestGapsStayGaps(t *testing.T) {
 	assert.True(t, out.At(0).Flags().NoRecordedValue())
 }
 
+func TestNothingToAddLeavesNothingBehind(t *testing.T) {
+	r := newRun(t, nopSettings(), map[string]any{"zone": "DE"})
+	md := r.send(energy("hw.energy", delta, point{"GPU-1", time.Now(), time.Now(), -1}))
+	require.Equal(t, 1, md.ResourceMetrics().At(0).ScopeMetrics().Len())
+	assert.Equal(t, "a receiver", md.ResourceMetrics().At(0).ScopeMetrics().At(0).Scope().Name())
+}
+
 func TestIntegerEnergyIsConverted(t *testing.T) {
 	r := newRun(t, nopSettings(), map[string]any{"intensity": 1})
 	md := energy("hw.energy", delta, point{"GPU-1", time.Now(), time.Now(), 0})
