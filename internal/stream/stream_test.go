@@ -110,6 +110,7 @@ func TestMapRefusesBeyondItsLimitAndKeepsWhatItHas(t *testing.T) {
 	m.Sweep(func(v *int) bool { return *v == 1 }) // stream 2
 	assert.Equal(t, 1, m.Len())
 	assert.True(t, count(3))
+	assert.True(t, m.Do(ID{}, ID{lo: 3}, func(v *int) { assert.Equal(t, 1, *v, "a new stream begins at zero, also in a place that was used") }))
 	assert.True(t, m.Do(ID{}, ID{lo: 1}, func(v *int) { assert.Equal(t, 2, *v) }))
 }
 
