@@ -37,6 +37,7 @@ test: $(BINARY) ## run all tests: unit, property, race, end to end
 
 test-nocgo: ## build and test without cgo
 	CGO_ENABLED=0 go build $(BUILD_FLAGS) -o bin/otelcol-carbon-nocgo ./distro/otelcol-carbon
+	bin/otelcol-carbon-nocgo validate --config distro/config/standalone.yaml
 	CGO_ENABLED=0 go test ./internal/... ./receiver/... ./processor/... ./exporter/...
 
 bench: ## compare the carbonintensity processor with its alternatives (BENCH_COUNT=6)
@@ -47,7 +48,7 @@ lint: ## format and static checks
 	$(GOLANGCI_LINT) run
 
 check: lint check-generated ## all checks that CI runs beside the tests
-	$(ADDLICENSE) -check -c 'The otelcol-carbon Authors' -s=only -ignore 'internal/grid/data/**' $$(git ls-files '*.go' '*.c' '*.h' '*.sh' '*.yaml' Makefile .ci/run)
+	$(ADDLICENSE) -check -ignore '**/testdata/**' $$(git ls-files '*.go' '*.c' '*.h' '*.sh' '*.yaml' Makefile .ci/run)
 
 check-generated: generate
 	@if ! git diff --exit-code --stat || [ -n "$$(git ls-files --others --exclude-standard)" ]; then \

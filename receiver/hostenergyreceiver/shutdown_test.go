@@ -4,14 +4,12 @@
 package hostenergyreceiver
 
 import (
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
@@ -53,17 +51,5 @@ func TestShutdownWithoutScrape(t *testing.T) {
 		require.NoError(t, early.Start(t.Context(), nil))
 		require.NoError(t, early.Shutdown(t.Context()))
 		assert.Empty(t, early.sink.AllMetrics())
-	})
-}
-
-func TestShutdownReportsRefusal(t *testing.T) {
-	root := tree(t, "client")
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, root, nil)
-		require.NoError(t, r.Start(t.Context(), nil))
-		synctest.Wait()
-		full := errors.New("queue is full")
-		r.next = consumertest.NewErr(full)
-		require.ErrorIs(t, r.Shutdown(t.Context()), full)
 	})
 }

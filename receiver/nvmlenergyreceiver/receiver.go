@@ -6,35 +6,30 @@ package nvmlenergyreceiver
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver"
-	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.opentelemetry.io/collector/scraper"
 	"go.opentelemetry.io/collector/scraper/scraperhelper"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-carbon/otelcol-carbon/internal/lastscrape"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/metadata"
 )
 
-// nvmlEnergyReceiver is a scrape controller that also delivers what was used between the last scrape
-// and its shutdown.
+// nvmlEnergyReceiver scrapes the GPUs, and once more when it shuts down.
 type nvmlEnergyReceiver struct {
 	receiver.Metrics
 
 	cfg    *Config
-	next   consumer.Metrics
-	report *receiverhelper.ObsReport
 	logger *zap.Logger
 	fleet  *fleet
 	watch  *watch
 	worker *worker // nil unless started
-	once   sync.Once
 }
 
 func newNVMLEnergyReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics, d driver, options ...scraperhelper.ControllerOption) (*nvmlEnergyReceiver, error) {
@@ -42,11 +37,7 @@ func newNVMLEnergyReceiver(cfg *Config, set receiver.Settings, next consumer.Met
 	if err != nil {
 		return nil, err
 	}
-	report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{ReceiverID: set.ID, ReceiverCreateSettings: set})
-	if err != nil {
-		return nil, err
-	}
-	r := &nvmlEnergyReceiver{cfg: cfg, next: next, report: report, logger: set.Logger, watch: &watch{}}
+	r := &nvmlEnergyReceiver{cfg: cfg, logger: set.Logger, watch: &watch{}}
 	r.fleet = &fleet{
 		driver: watchedDriver{d, r.watch},
 		logger: set.Logger,
@@ -62,7 +53,11 @@ func newNVMLEnergyReceiver(cfg *Config, set receiver.Settings, next consumer.Met
 		return nil, err
 	}
 	options = append(options, scraperhelper.AddMetricsScraper(metadata.Type, scrape))
-	r.Metrics, err = scraperhelper.NewMetricsController(&cfg.Controller, set, next, options...)
+	controller, err := scraperhelper.NewMetricsController(&cfg.Controller, set, next, options...)
+	if err != nil {
+		return nil, err
+	}
+	r.Metrics, err = lastscrape.Wrap(controller, set, next, r.last)
 	return r, err
 }
 
@@ -104,34 +99,15 @@ func (r *nvmlEnergyReceiver) scrape(ctx context.Context) (pmetric.Metrics, error
 	return metrics, nil
 }
 
-// Shutdown stops the scrapes, delivers a last one and closes the driver. It does nothing when called
-// again.
-func (r *nvmlEnergyReceiver) Shutdown(ctx context.Context) (err error) {
-	r.once.Do(func() {
-		err = r.Metrics.Shutdown(ctx)
-		if r.worker == nil {
-			return
-		}
-		if err == nil {
-			err = r.flush(ctx)
-		}
-		r.stop(ctx)
-	})
-	return err
-}
-
-func (r *nvmlEnergyReceiver) flush(ctx context.Context) error {
-	last, err := r.scrape(ctx)
+// last reads the GPUs once more and closes the driver.
+func (r *nvmlEnergyReceiver) last(ctx context.Context) (pmetric.Metrics, error) {
+	if r.worker == nil {
+		return pmetric.NewMetrics(), nil
+	}
+	metrics, err := r.scrape(ctx)
 	if err != nil {
 		r.logger.Warn("the energy since the last collection is not delivered", zap.Error(err))
-		return nil
 	}
-	points := last.DataPointCount()
-	if points == 0 {
-		return nil
-	}
-	ctx = r.report.StartMetricsOp(ctx)
-	err = r.next.ConsumeMetrics(ctx, last)
-	r.report.EndMetricsOp(ctx, metadata.Type.String(), points, err)
-	return err
+	r.stop(ctx)
+	return metrics, nil
 }

@@ -5,7 +5,6 @@ package nvmlenergyreceiver
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
@@ -238,18 +236,6 @@ func TestShutdown(t *testing.T) {
 		assert.Zero(t, d.opened, "the driver is closed")
 		require.NoError(t, h.Shutdown(t.Context()), "again")
 		assert.Len(t, h.sink.AllMetrics(), 3)
-	})
-}
-
-func TestShutdownDeliveryFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := &fakeDriver{gpus: []*fakeGPU{{id: "GPU-a"}}}
-		h := newHarness(t, newConfig(nil), d)
-		require.NoError(t, h.Start(t.Context(), componenttest.NewNopHost()))
-		refused := errors.New("refused")
-		h.next = consumertest.NewErr(refused)
-		require.ErrorIs(t, h.Shutdown(t.Context()), refused)
-		require.Zero(t, d.opened)
 	})
 }
 
