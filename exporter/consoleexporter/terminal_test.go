@@ -75,7 +75,8 @@ type tty struct {
 func open(t *testing.T, env ...string) *tty {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.timeout=60s")
-	child.Env = append(os.Environ(), append(env, childVariable+"=1")...)
+	// CI is a word for having no terminal, and switches colours off.
+	child.Env = append(os.Environ(), append(env, childVariable+"=1", "CI=")...)
 	f, err := pty.StartWithSize(child, &pty.Winsize{Rows: 30, Cols: 80})
 	require.NoError(t, err)
 	s := &tty{keyboard: f, child: child, read: make(chan struct{})}
