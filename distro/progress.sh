@@ -19,4 +19,4 @@ while IFS= read -r line; do
 	show "$before" "$after"
 done
 [ -t 2 ] && printf '\r\033[K' >&2
-echo "$title: done in $SECONDS s" >&2
+echo "$title: $packages packages compiled in $SECONDS s" >&2

@@ -46,7 +46,7 @@ func (f *factor) appendScope(scopes pmetric.ScopeMetricsSlice, version string) p
 	sm := scopes.AppendEmpty()
 	sm.Scope().SetName(metadata.ScopeName)
 	sm.Scope().SetVersion(version)
-	sm.Scope().Attributes().PutStr("carbon.factor.edition", f.edition)
+	sm.Scope().Attributes().PutStr("carbon.factor.version", f.edition)
 	return sm.Metrics()
 }
 

@@ -42,7 +42,7 @@ func TestEmissionsStandNextToTheEnergy(t *testing.T) {
 	require.Equal(t, 2, rm.ScopeMetrics().Len())
 	scope := rm.ScopeMetrics().At(1)
 	assert.Equal(t, metadata.ScopeName, scope.Scope().Name())
-	assert.Equal(t, map[string]any{"carbon.factor.edition": "Ember via OWID 2025-05, 2024"}, scope.Scope().Attributes().AsRaw())
+	assert.Equal(t, map[string]any{"carbon.factor.version": "Ember via OWID 2025-05, 2024"}, scope.Scope().Attributes().AsRaw())
 	require.Equal(t, 1, scope.Metrics().Len())
 	m := scope.Metrics().At(0)
 	assert.Equal(t, "hw.emissions", m.Name())
