@@ -10,6 +10,8 @@ SOURCES     := $(shell git ls-files --cached --others --exclude-standard '*.go' 
 # What the tags leave out, and why, is in docs/distribution.md.
 TAGS        := remove_all_sd,enable_kubernetes_sd,enable_dns_sd
 BUILD_FLAGS := -trimpath -tags=$(TAGS) -ldflags="-s -w"
+# The distribution's main has no tests, and with -race all of the binary to compile once more.
+TESTED       = $$(go list ./... | grep -v /distro/)
 # go-nvml calls functions that NVIDIA has deprecated.
 export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
 
@@ -28,17 +30,16 @@ run: $(BINARY) ## show this machine's energy and CO2e (CARBON_ZONE=DE make run)
 
 build: $(BINARY) ## build bin/otelcol-carbon
 
-$(BINARY): $(SOURCES) go.mod Makefile
+$(BINARY) $(BINARY)-nocgo: $(SOURCES) go.mod Makefile
 	@mkdir -p $(@D)
 	@go build -v $(BUILD_FLAGS) -o $@ ./distro/otelcol-carbon 2>&1 | distro/progress.sh 'building $@'
 
 test: $(BINARY) ## run all tests: unit, property, race, end to end
-	go test -race $$(go list ./... | grep -v /distro/) # which has no tests, and all of the binary to compile
+	go test -race $(TESTED)
 
-test-nocgo: ## build and test without cgo
-	CGO_ENABLED=0 go build $(BUILD_FLAGS) -o bin/otelcol-carbon-nocgo ./distro/otelcol-carbon
-	bin/otelcol-carbon-nocgo validate --config distro/config/standalone.yaml
-	CGO_ENABLED=0 go test ./internal/... ./receiver/... ./processor/... ./exporter/...
+test-nocgo: export CGO_ENABLED := 0
+test-nocgo: $(BINARY)-nocgo ## run all tests of a binary built without cgo, which leaves GPUs out
+	go test $(TESTED)
 
 bench: ## compare the carbonintensity processor with its alternatives (BENCH_COUNT=6)
 	@go test -run '^$$' -bench . -count $(or $(BENCH_COUNT),6) ./processor/carbonintensityprocessor | tee bin/bench.txt

@@ -24,7 +24,6 @@ import (
 )
 
 const (
-	binary     = "../bin/otelcol-carbon"
 	standalone = "../distro/config/standalone.yaml"
 	// patience bounds every wait for something that should happen soon, also on a busy machine.
 	patience = 30 * time.Second
@@ -32,7 +31,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	build := exec.Command("make", "--no-print-directory", "-C", "..", "build")
+	build := exec.Command("make", "--no-print-directory", "-C", "..", strings.TrimPrefix(binary, "../"))
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "cannot build the collector under test:", err)

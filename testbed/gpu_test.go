@@ -1,6 +1,8 @@
 // Copyright The otelcol-carbon Authors
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build cgo
+
 package testbed
 
 import (
@@ -45,9 +47,6 @@ service:
       processors: [cumulative_to_delta, carbonintensity/delta]
       exporters: [otlp_grpc]
 `
-
-// The yearly average of DE in the embedded table, in g/kWh.
-const intensityDE = 344.13992
 
 // gpus is a collector that measures scripted GPUs, whose time the test sets.
 type gpus struct {
