@@ -42,6 +42,7 @@ test-nocgo: $(BINARY)-nocgo ## run all tests of a binary built without cgo, whic
 	go test $(TESTED)
 
 bench: ## compare the carbonintensity processor with its alternatives (BENCH_COUNT=6)
+	@mkdir -p bin
 	@go test -run '^$$' -bench . -count $(or $(BENCH_COUNT),6) ./processor/carbonintensityprocessor | tee bin/bench.txt
 	@$(BENCHSTAT) -row /streams -col /processor bin/bench.txt
 

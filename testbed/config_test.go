@@ -68,8 +68,9 @@ func TestBadConfigs(t *testing.T) {
 				}
 			}
 			require.Len(t, lines, 1, "%s", c.output)
+			_, message, _ := strings.Cut(c.output.String(), "Error: ")
 			for _, want := range tc.want {
-				assert.Contains(t, c.output.String(), want)
+				assert.Contains(t, message, want)
 			}
 		})
 	}

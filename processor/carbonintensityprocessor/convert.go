@@ -24,7 +24,7 @@ func (p *carbonProcessor) convert(ctx context.Context, energy pmetric.Metric, em
 		switch {
 		case point.Flags().NoRecordedValue():
 			p.factor.appendPoint(out, point, point.Timestamp()).SetFlags(point.Flags())
-		case !(joules >= 0 && joules <= math.MaxFloat64):
+		case !(joules >= 0 && joules <= math.MaxFloat64) || point.Timestamp() == 0:
 			p.skipped.add(ctx, badValue, energy.Name(), 1)
 		case temporality == pmetric.AggregationTemporalityDelta:
 			p.factor.appendGrams(out, point, point.StartTimestamp(), point.Timestamp(), joules)

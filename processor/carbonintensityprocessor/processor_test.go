@@ -173,6 +173,11 @@ func TestNothingToAddLeavesNothingBehind(t *testing.T) {
 	assert.Equal(t, "a receiver", md.ResourceMetrics().At(0).ScopeMetrics().At(0).Scope().Name())
 }
 
+func TestPointsWithoutATimeAreLeftOut(t *testing.T) {
+	r := newRun(t, nopSettings(), map[string]any{"zone": "DE"})
+	assert.Empty(t, pointsNamed(t, r.send(energy("hw.energy", cumulative, point{"GPU-1", time.Time{}, time.Unix(0, 0), 1})), "hw.emissions"))
+}
+
 func TestIntegerEnergyIsConverted(t *testing.T) {
 	r := newRun(t, nopSettings(), map[string]any{"intensity": 1})
 	md := energy("hw.energy", delta, point{"GPU-1", time.Now(), time.Now(), 0})

@@ -36,7 +36,7 @@ var reasons = [...]struct{ name, remedy string }{
 	overlaps:        {"overlap", "a counter began anew before its last reading: check that no two sources send the same stream"},
 	notMonotonicSum: {"not_monotonic_sum", "a metric named .energy is not a monotonic sum: send a counter of joules"},
 	notJoules:       {"unit", "a metric named .energy is not in J: convert it with the transform processor"},
-	badValue:        {"value", "a value is negative, infinite or not a number: check its source"},
+	badValue:        {"value", "a value is negative, infinite or not a number, or has no time: check its source"},
 }
 
 // skipped counts the energy points that were left out, and logs the first for each reason.
