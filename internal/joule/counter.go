@@ -26,7 +26,7 @@ type reading struct {
 	at  time.Time
 }
 
-// Outcome says what Counter.Observe made of a reading.
+// Outcome says what Counter.Observe or Integrator.Observe made of a reading.
 type Outcome int
 
 const (
@@ -41,8 +41,8 @@ const (
 	// Rebased means: two readings in a row agree with each other and not with what came before. The jump
 	// between was not added.
 	Rebased
-	// Gap means: so much time passed that a whole wrap may hide in it. Nothing was added; counting goes on
-	// from here.
+	// Gap means: so much time passed that a whole wrap may hide in it, or that power readings say nothing of
+	// it. Nothing was added; counting goes on from here.
 	Gap
 	// Rejected means: the device cannot have drawn this much, or the reading is missing. Nothing changed;
 	// if it was a glitch, the next good reading counts everything since the last good one.
@@ -54,6 +54,12 @@ func (o Outcome) Accepted() bool { return o != Rejected }
 
 // Total is the sum of all accepted growth since the first reading, in raw units.
 func (c *Counter) Total() uint64 { return c.total }
+
+// Restore continues from a persisted total and the last accepted reading, as if it had just been
+// observed: what the hardware counted since then is added by the next one.
+func (c *Counter) Restore(total, raw uint64, at time.Time) {
+	c.total, c.last, c.suspect = total, reading{raw, at}, reading{}
+}
 
 // Observe takes the counter's raw value at a time. Times are compared by their monotonic clock.
 func (c *Counter) Observe(raw uint64, at time.Time) Outcome {
