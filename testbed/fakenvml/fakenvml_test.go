@@ -8,6 +8,7 @@ package fakenvml
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -307,6 +308,14 @@ func TestBadScenario(t *testing.T) {
 		"gpu 1 GPU-0 Fake", "gpu 0 GPU-0", "power 0 const 5", gpu + "power 0 const", gpu + "power 0 const 5 6", gpu + "power 1 const 5",
 		gpu + "power 0 square 1 2 0 0.5", gpu + "power 0 square 1 2 1000 1.5", gpu + "power 0 saw 1", gpu + "at 0 5 explode", gpu + "at 0 -5 lost",
 		gpu + "update_ms 0", gpu + "proc 0 1 2 3 4", "clock /nonexistent", "epoch now", "unsupported", "frobnicate",
+		gpu + "arch 0 fermi", gpu + "sensor 0 101", gpu + "counter_source 0 sensor", gpu + "counter_scope 0 module", gpu + "counter_gain 0 x",
+		gpu + "samples 0 0 120", gpu + "samples 0 20 0", gpu + "util 0 0 5", gpu + "garbage 0 power", gpu + "structsize 0 28", gpu + "gpm 0 maybe",
+		gpu + "power 0 trace /nonexistent", gpu + "power 0 trace " + os.Args[0] + " spline", gpu + "module 0", gpu + "sm 0 7 const 5",
+		gpu + "proc 0 1 2 3 4 5 tensor", gpu + "proc 0 1 2 3 4 5 compute 1", gpu + "proc 0 1 2 3 4 5 compute 1 0", gpu + "proc 0 -1 2 3 4 5",
+		gpu + "mig 0 1 0 8 16 MIG-1 0 1", gpu + "mig 0 1 0 1 0 MIG-1 0 1", gpu + "mig 0 1 0 1 16 MIG-1 0 9\nmig 0 1 0 1 16 MIG-2 5 9",
+		gpu + "at 0 5 glitch", gpu + "at 0 5 xid", gpu + "at 0 5 xid 1 2", gpu + "at 0 5 mig maybe",
+		gpu + strings.Repeat("mig 0 1 0 1 16 MIG 0 9\n", 2), gpu + "fail 0 x y 1 2", gpu + "fail 1 x 3 1 2", gpu + "latency 0 x", gpu + "reasons 0 1",
+		"driver", "driver_mismatch x", "reload", "reload 1 x", "fail * x",
 	} {
 		require.NoError(t, os.WriteFile(file, []byte(bad+"\n"), 0o600))
 		assert.Equal(t, nvml.ERROR_UNKNOWN, lib.Init(), bad)

@@ -6,9 +6,9 @@ package fakenvml
 import (
 	"errors"
 	"fmt"
-	"math/big"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -23,57 +23,42 @@ type Scenario struct {
 	// GPUs in the order of their indices.
 	GPUs []GPU
 	// Unsupported symbols answer NVML_ERROR_NOT_SUPPORTED; "field:191" is a field of
-	// nvmlDeviceGetFieldValues.
+	// nvmlDeviceGetFieldValues, "field:185:1" the same in scope 1 only.
 	Unsupported []string
+	// Driver is the version of the driver. Empty is that of the library.
+	Driver string
+	// Mismatch is when the driver is replaced under the library: from then on each call fails with
+	// NVML_ERROR_LIB_RM_VERSION_MISMATCH. 0 is never.
+	Mismatch time.Duration
+	Reloads  []Reload
+	// Failures and Latencies of all GPUs, and of functions that belong to none.
+	Failures  []Failure
+	Latencies []Latency
 }
 
-// GPU is a device. Zero values are the defaults of the scenario language.
-type GPU struct {
-	UUID, Name string
-	Power      Waveform
-	// Update is how often the counter and the power are published. 0 is 100 ms.
-	Update time.Duration
-	// Limit is the power limit in W. 0 is 700 W.
-	Limit float64
-	// Memory is the size in bytes. 0 is 80 GiB.
-	Memory uint64
-	// Initial is the value of the energy counter at the beginning, in mJ.
-	Initial   uint64
-	Events    []Event
-	Processes []Process
+// Reload of the driver: all counters start again at 0 and all handles become stale.
+type Reload struct {
+	At time.Duration
+	// Until is when the driver is back, if that is later. Until then each call fails with
+	// NVML_ERROR_DRIVER_NOT_LOADED.
+	Until time.Duration
 }
 
-// Event happens to a GPU at a time.
-type Event struct {
-	At   time.Duration
-	Kind EventKind
+// Failure of a symbol ("*" for each) from Start until End.
+type Failure struct {
+	Symbol string
+	// Code is what it returns, as NVML numbers it. Hangs is a code as well.
+	Code       int
+	Start, End time.Duration
 }
 
-// EventKind is a word of the scenario language.
-type EventKind string
+// Hangs is the code of a call that does not return before the failure ends.
+const Hangs = -1
 
-const (
-	// Reset starts the energy counter again at 0.
-	Reset EventKind = "reset"
-	// Lost makes each call on the GPU fail with NVML_ERROR_GPU_IS_LOST, until Back.
-	Lost EventKind = "lost"
-	// Back ends Lost.
-	Back EventKind = "back"
-	// Detach takes the GPU away: the count shrinks, indices shift, its handles stay lost for good.
-	Detach EventKind = "detach"
-	// Attach brings it back. A GPU whose first event of the two is Attach is not there before it.
-	Attach EventKind = "attach"
-	// Hang makes each call on the GPU block, until Unhang.
-	Hang EventKind = "hang"
-	// Unhang ends Hang.
-	Unhang EventKind = "unhang"
-)
-
-// Process runs on a GPU from Start until End.
-type Process struct {
-	PID, SMPercent int
-	Memory         uint64 // bytes
-	Start, End     time.Duration
+// Latency is real time that each call of a symbol ("*" for each) takes.
+type Latency struct {
+	Symbol string
+	Delay  time.Duration
 }
 
 // WriteFile writes the scenario for a library that is about to be initialised. A reader sees the old
@@ -103,49 +88,31 @@ func (s Scenario) String() string {
 	for _, symbol := range s.Unsupported {
 		line("unsupported %s", symbol)
 	}
+	if s.Driver != "" {
+		line("driver %s", s.Driver)
+	}
+	if s.Mismatch > 0 {
+		line("driver_mismatch %s", milliseconds(s.Mismatch))
+	}
+	for _, r := range s.Reloads {
+		line("reload %s %s", milliseconds(r.At), milliseconds(max(r.At, r.Until)))
+	}
+	writeFaults(line, "*", s.Failures, s.Latencies)
 	for i, g := range s.GPUs {
-		line("gpu %d %s %s", i, g.UUID, g.Name)
-		line("power %d %s", i, g.Power)
-		line("update_ms %d %s", i, milliseconds(g.update()))
-		if g.Limit > 0 {
-			line("limit %d %s", i, decimal(g.Limit))
-		}
-		if g.Memory > 0 {
-			line("memory %d %d", i, g.Memory)
-		}
-		if g.Initial > 0 {
-			line("counter %d %d", i, g.Initial)
-		}
-		for _, e := range g.Events {
-			line("at %d %s %s", i, milliseconds(e.At), e.Kind)
-		}
-		for _, p := range g.Processes {
-			line("proc %d %d %d %d %s %s", i, p.PID, p.SMPercent, p.Memory, milliseconds(p.Start), milliseconds(p.End))
-		}
+		g.write(i, line)
 	}
 	return b.String()
 }
 
-// Counter is what the energy counter shows at a time, in mJ: the integral since the last reset, as
-// of the last update, rounded down.
-func (g GPU) Counter(t time.Duration) uint64 {
-	update, reset, initial := max(t, 0).Truncate(g.update()), time.Duration(0), g.Initial
-	for _, e := range g.Events {
-		if e.Kind == Reset && e.At <= t && e.At >= reset {
-			reset, initial = e.At, 0
+func writeFaults(line func(string, ...any), gpu string, failures []Failure, latencies []Latency) {
+	for _, f := range failures {
+		code := strconv.Itoa(f.Code)
+		if f.Code == Hangs {
+			code = "hang"
 		}
+		line("fail %s %s %s %s %s", gpu, f.Symbol, code, milliseconds(f.Start), milliseconds(f.End))
 	}
-	if update < reset {
-		return 0
+	for _, l := range latencies {
+		line("latency %s %s %s", gpu, l.Symbol, decimal(float64(l.Delay)/float64(time.Microsecond)))
 	}
-	energy := g.Power.energy(update)
-	energy.Sub(energy, g.Power.energy(reset))
-	return initial + new(big.Int).Quo(energy.Num(), new(big.Int).Mul(energy.Denom(), big.NewInt(1e9))).Uint64()
-}
-
-func (g GPU) update() time.Duration {
-	if g.Update == 0 {
-		return 100 * time.Millisecond
-	}
-	return g.Update
 }

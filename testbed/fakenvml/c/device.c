@@ -1,53 +1,55 @@
 // Copyright The otelcol-carbon Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a GPU answers. Signatures and structures are those of NVIDIA's nvml.h.
+// What a GPU is, and its state apart from power. Signatures and structures are those of NVIDIA's nvml.h.
 
 #include "call.h"
 
 #include <stdio.h>
-#include <time.h>
 
+typedef struct { unsigned version, sensor; int celsius; } nvmlTemperature_t;
 typedef struct { unsigned gpu, memory; } nvmlUtilization_t;
 typedef struct { unsigned long long total, free, used; } nvmlMemory_t;
 typedef struct { unsigned version; unsigned long long total, reserved, free, used; } nvmlMemory_v2_t;
-typedef struct { unsigned pid; unsigned long long memory; unsigned gpu_instance, compute_instance; } nvmlProcessInfo_t;
 typedef struct {
 	char bus_id_legacy[16];
 	unsigned domain, bus, device, pci_device_id, pci_subsystem_id;
 	char bus_id[32];
 } nvmlPciInfo_t;
-typedef struct {
-	unsigned field, scope;
-	long long timestamp, latency;
-	unsigned type;
-	nvmlReturn_t result;
-	union { unsigned ui; unsigned long long ull; } value;
-} nvmlFieldValue_t;
+
+_Static_assert(sizeof(nvmlTemperature_t) == 12, "nvmlTemperature_t");
+_Static_assert(sizeof(nvmlUtilization_t) == 8, "nvmlUtilization_t");
+_Static_assert(sizeof(nvmlMemory_t) == 24, "nvmlMemory_t");
+_Static_assert(sizeof(nvmlMemory_v2_t) == 40, "nvmlMemory_v2_t");
+_Static_assert(sizeof(nvmlPciInfo_t) == 68, "nvmlPciInfo_t");
 
 NVML nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned length)
 {
 	LOOK(nvmlDeviceGetUUID);
-	return copy(uuid, length, v.gpu.uuid);
+	return copy(uuid, length, v.instance ? v.instance->uuid : v.gpu->uuid);
 }
 
 NVML nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned length)
 {
+	char text[160];
 	LOOK(nvmlDeviceGetName);
-	return copy(name, length, v.gpu.name);
+	if (!v.instance)
+		return copy(name, length, v.gpu->name);
+	snprintf(text, sizeof text, "%s MIG %ug", v.gpu->name, v.instance->slices);
+	return copy(name, length, text);
 }
 
 NVML nvmlDeviceGetSerial(nvmlDevice_t device, char *serial, unsigned length)
 {
 	char text[32];
-	LOOK(nvmlDeviceGetSerial);
+	LOOK_GPU(nvmlDeviceGetSerial);
 	snprintf(text, sizeof text, "%013d", v.index + 1);
 	return copy(serial, length, text);
 }
 
 NVML nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t *pci)
 {
-	LOOK(nvmlDeviceGetPciInfo_v3);
+	LOOK_GPU(nvmlDeviceGetPciInfo_v3);
 	*pci = (nvmlPciInfo_t){.bus = (unsigned)v.index + 1, .pci_device_id = 0x233010de};
 	snprintf(pci->bus_id_legacy, sizeof pci->bus_id_legacy, "0000:%02X:00.0", pci->bus & 0xff);
 	snprintf(pci->bus_id, sizeof pci->bus_id, "00000000:%02X:00.0", pci->bus & 0xff);
@@ -57,100 +59,78 @@ NVML nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t *pci)
 NVML nvmlDeviceGetArchitecture(nvmlDevice_t device, unsigned *architecture)
 {
 	LOOK(nvmlDeviceGetArchitecture);
-	*architecture = 9; // NVML_DEVICE_ARCH_HOPPER
+	*architecture = v.gpu->architecture;
 	return SUCCESS;
 }
 
-NVML nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned *current, unsigned *pending)
+NVML nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int *major, int *minor)
 {
-	LOOK(nvmlDeviceGetMigMode);
-	*current = *pending = 0;
+	LOOK(nvmlDeviceGetCudaComputeCapability);
+	*major = (int)v.gpu->capability / 10;
+	*minor = (int)v.gpu->capability % 10;
 	return SUCCESS;
 }
 
-NVML nvmlDeviceGetTotalEnergyConsumption(nvmlDevice_t device, unsigned long long *energy)
+NVML nvmlDeviceGetModuleId(nvmlDevice_t device, unsigned *id)
 {
-	LOOK(nvmlDeviceGetTotalEnergyConsumption);
-	*energy = published_energy(&v.gpu, v.now);
+	LOOK_GPU(nvmlDeviceGetModuleId);
+	*id = v.gpu->module_id;
 	return SUCCESS;
 }
 
-NVML nvmlDeviceGetPowerUsage(nvmlDevice_t device, unsigned *milliwatts)
+NVML nvmlDeviceGetNumGpuCores(nvmlDevice_t device, unsigned *cores)
 {
-	LOOK(nvmlDeviceGetPowerUsage);
-	*milliwatts = (unsigned)mean_power(&v.gpu.power, last_update(&v.gpu, v.now));
+	LOOK_GPU(nvmlDeviceGetNumGpuCores);
+	*cores = v.gpu->sms * 128;
 	return SUCCESS;
 }
 
-NVML nvmlDeviceGetEnforcedPowerLimit(nvmlDevice_t device, unsigned *limit)
-{
-	LOOK(nvmlDeviceGetEnforcedPowerLimit);
-	*limit = v.gpu.limit;
-	return SUCCESS;
-}
-
-NVML nvmlDeviceGetPowerManagementLimitConstraints(nvmlDevice_t device, unsigned *least, unsigned *most)
-{
-	LOOK(nvmlDeviceGetPowerManagementLimitConstraints);
-	*least = v.gpu.limit / 4;
-	*most = v.gpu.limit;
-	return SUCCESS;
-}
-
-NVML nvmlDeviceGetFieldValues(nvmlDevice_t device, int count, nvmlFieldValue_t *values)
-{
-	struct timespec wall;
-	LOOK(nvmlDeviceGetFieldValues);
-	int64_t update = last_update(&v.gpu, v.now);
-	clock_gettime(CLOCK_REALTIME, &wall);
-	for (int i = 0; i < count; i++) {
-		nvmlFieldValue_t *f = &values[i];
-		char name[32];
-		snprintf(name, sizeof name, "field:%u", f->field);
-		f->result = supported(name);
-		f->timestamp = (long long)wall.tv_sec * 1000000 + wall.tv_nsec / 1000 - (v.now - update) / 1000;
-		f->latency = 0;
-		f->type = 1; // 32 bits
-		switch (f->field) {
-		case 83: case 191: // NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION, NVML_FI_DEV_ENERGY
-			f->type = 3; // 64 bits
-			f->value.ull = published_energy(&v.gpu, v.now);
-			break;
-		case 185: // NVML_FI_DEV_POWER_AVERAGE
-			f->value.ui = (unsigned)mean_power(&v.gpu.power, update);
-			break;
-		case 186: // NVML_FI_DEV_POWER_INSTANT
-			f->value.ui = (unsigned)power(&v.gpu.power, update);
-			break;
-		default:
-			f->result = NOT_SUPPORTED;
-		}
-		if (f->scope) // only the GPU itself has sensors
-			f->result = NOT_SUPPORTED;
-	}
-	return SUCCESS;
-}
-
-static bool running(const struct process *p, int64_t now) { return p->start <= now && now < p->end; }
-
+// Nothing of this is supported while MIG is on: nvml.h says so for each.
 NVML nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_t *utilization)
 {
-	LOOK(nvmlDeviceGetUtilizationRates);
-	*utilization = (nvmlUtilization_t){0};
-	for (int i = 0; i < v.gpu.processes; i++)
-		if (running(&v.gpu.process[i], v.now))
-			utilization->gpu += v.gpu.process[i].sm;
-	if (utilization->gpu > 100)
-		utilization->gpu = 100;
+	LOOK_GPU(nvmlDeviceGetUtilizationRates);
+	if (v.condition.mig)
+		return NOT_SUPPORTED;
+	int64_t sum = 0;
+	for (int i = 0; i < v.gpu->processes; i++)
+		if (running(&v.gpu->process[i], v.now))
+			sum += power(&v.gpu->process[i].sm, v.now);
+	*utilization = (nvmlUtilization_t){.gpu = (unsigned)(sum < 100000 ? (sum + 500) / 1000 : 100)};
 	return SUCCESS;
 }
 
+static nvmlReturn_t codec(const struct view *v, unsigned percent, unsigned *utilization, unsigned *period)
+{
+	if (v->condition.mig)
+		return NOT_SUPPORTED;
+	*utilization = percent;
+	*period = 167000; // µs, as a driver says
+	return SUCCESS;
+}
+
+NVML nvmlDeviceGetEncoderUtilization(nvmlDevice_t device, unsigned *utilization, unsigned *period)
+{
+	LOOK_GPU(nvmlDeviceGetEncoderUtilization);
+	return codec(&v, v.gpu->encoder, utilization, period);
+}
+
+NVML nvmlDeviceGetDecoderUtilization(nvmlDevice_t device, unsigned *utilization, unsigned *period)
+{
+	LOOK_GPU(nvmlDeviceGetDecoderUtilization);
+	return codec(&v, v.gpu->decoder, utilization, period);
+}
+
+// An instance has its part of the memory, and its own processes in it.
 static nvmlMemory_t memory_of(const struct view *v)
 {
-	nvmlMemory_t m = {.total = v->gpu.memory};
-	for (int i = 0; i < v->gpu.processes; i++)
-		if (running(&v->gpu.process[i], v->now))
-			m.used += v->gpu.process[i].memory;
+	nvmlMemory_t m = {.total = v->gpu->memory};
+	if (v->instance)
+		m.total = m.total / 8 * memory_slices(v->instance);
+	for (int i = 0; i < v->gpu->processes; i++) {
+		const struct process *p = &v->gpu->process[i];
+		if (running(p, v->now) && (!v->instance || (p->instance >= 0 && &v->gpu->instance[p->instance] == v->instance)))
+			m.used += p->memory;
+	}
 	m.free = m.used < m.total ? m.total - m.used : 0;
 	return m;
 }
@@ -170,36 +150,63 @@ NVML nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *memory)
 	return SUCCESS;
 }
 
+static int temperature(const struct view *v)
+{
+	int64_t watts20 = mean_power(&v->gpu->power, last_update(v->gpu, v->now), second) / 20000;
+	return (int)(v->gpu->temperature < 0 ? 30 + watts20 : v->gpu->temperature);
+}
+
 NVML nvmlDeviceGetTemperature(nvmlDevice_t device, unsigned sensor, unsigned *celsius)
 {
-	LOOK(nvmlDeviceGetTemperature);
+	LOOK_GPU(nvmlDeviceGetTemperature);
 	if (sensor)
 		return INVALID_ARGUMENT;
-	*celsius = 30 + (unsigned)(mean_power(&v.gpu.power, last_update(&v.gpu, v.now)) / 20000);
+	*celsius = (unsigned)temperature(&v);
+	return SUCCESS;
+}
+
+NVML nvmlDeviceGetTemperatureV(nvmlDevice_t device, nvmlTemperature_t *t)
+{
+	LOOK_GPU(nvmlDeviceGetTemperatureV);
+	if (t->version != (sizeof *t | 1u << 24))
+		return ARGUMENT_VERSION_MISMATCH;
+	if (t->sensor)
+		return INVALID_ARGUMENT;
+	t->celsius = temperature(&v);
 	return SUCCESS;
 }
 
 NVML nvmlDeviceGetClockInfo(nvmlDevice_t device, unsigned type, unsigned *megahertz)
 {
-	LOOK(nvmlDeviceGetClockInfo);
+	LOOK_GPU(nvmlDeviceGetClockInfo);
 	if (type > 3)
 		return INVALID_ARGUMENT;
-	*megahertz = type == 2 ? 2619 : 1980; // memory; graphics, SM, video
+	*megahertz = type == 2 ? v.gpu->memory_clock : v.gpu->graphics_clock; // memory; graphics, SM, video
 	return SUCCESS;
 }
 
-NVML nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device, unsigned *count, nvmlProcessInfo_t *infos)
+// A GPU on which no SM is busy is idle, and that is a reason of its own.
+static nvmlReturn_t clock_reasons(const struct view *v, unsigned long long *reasons)
 {
-	LOOK(nvmlDeviceGetComputeRunningProcesses_v3);
-	unsigned room = *count, n = 0;
-	for (int i = 0; i < v.gpu.processes; i++) {
-		const struct process *p = &v.gpu.process[i];
-		if (!running(p, v.now))
-			continue;
-		if (infos && n < room)
-			infos[n] = (nvmlProcessInfo_t){p->pid, p->memory, ~0u, ~0u};
-		n++;
-	}
-	*count = n;
-	return n > room ? INSUFFICIENT_SIZE : SUCCESS;
+	bool idle = true;
+	*reasons = 0;
+	for (int i = 0; i < v->gpu->processes; i++)
+		idle &= !running(&v->gpu->process[i], v->now) || !power(&v->gpu->process[i].sm, v->now);
+	for (int i = 0; i < v->gpu->reasons; i++)
+		if (v->gpu->reason[i].start <= v->now && v->now < v->gpu->reason[i].end)
+			*reasons |= v->gpu->reason[i].mask;
+	*reasons |= idle;
+	return SUCCESS;
+}
+
+NVML nvmlDeviceGetCurrentClocksEventReasons(nvmlDevice_t device, unsigned long long *reasons)
+{
+	LOOK_GPU(nvmlDeviceGetCurrentClocksEventReasons);
+	return clock_reasons(&v, reasons);
+}
+
+NVML nvmlDeviceGetCurrentClocksThrottleReasons(nvmlDevice_t device, unsigned long long *reasons)
+{
+	LOOK_GPU(nvmlDeviceGetCurrentClocksThrottleReasons);
+	return clock_reasons(&v, reasons);
 }

@@ -1,7 +1,7 @@
 // Copyright The otelcol-carbon Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The library and its handles.
+// The library: its beginning and end, and what a call sees of the scenario.
 
 #include "call.h"
 
@@ -12,180 +12,212 @@
 #include <unistd.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; // over all below
-static struct scenario scenario;
+static struct scenario *current;
 static int users;
-static int64_t monotonic_start = -1;
+static int64_t monotonic_start = -1, wall_start;
 
-// A handle is the address of a cell: which GPU, and how often it had been detached before.
-static const char handles[MAX_GPUS][MAX_EVENTS + 1];
+enum { GENERATIONS = MAX_EVENTS + MAX_RELOADS + 1 };
 
-static nvmlReturn_t ready(const char *symbol)
+// A handle is the address of a cell: which GPU, which of its MIG devices (0 is none), and how often its
+// handles had become stale before.
+static char handles[MAX_GPUS][MAX_INSTANCES + 1][GENERATIONS];
+
+static void release(struct scenario *s)
 {
-	if (!users)
-		return UNINITIALIZED;
-	return scenario_unsupported(&scenario, symbol) ? NOT_SUPPORTED : SUCCESS;
+	if (s && !--s->references)
+		scenario_free(s);
 }
 
-nvmlReturn_t supported(const char *name)
+void leave(struct view *v)
 {
 	pthread_mutex_lock(&mutex);
-	nvmlReturn_t result = ready(name);
+	release(v->scenario);
 	pthread_mutex_unlock(&mutex);
-	return result;
+	v->scenario = NULL;
 }
 
-static nvmlReturn_t look_at(int index, int generation, const char *symbol, struct view *v)
+nvmlReturn_t again(struct view *v)
+{
+	pthread_mutex_lock(&mutex);
+	release(v->scenario);
+	v->scenario = users ? current : NULL;
+	if (v->scenario)
+		v->scenario->references++;
+	pthread_mutex_unlock(&mutex);
+	if (!v->scenario)
+		return UNINITIALIZED;
+	v->now = scenario_now(v->scenario);
+	if (v->scenario->mismatch >= 0 && v->now >= v->scenario->mismatch)
+		return LIB_RM_VERSION_MISMATCH;
+	return scenario_reloading(v->scenario, v->now) ? DRIVER_NOT_LOADED : SUCCESS;
+}
+
+static int scope(const struct view *v) { return v->gpu ? v->index : -1; }
+
+nvmlReturn_t scripted(const struct view *v, const char *name)
+{
+	const struct fault *f = fault_at(v->scenario, scope(v), name, FAIL, v->now);
+	if (f)
+		return (nvmlReturn_t)f->code;
+	return listed(&v->scenario->unsupported, name) ? NOT_SUPPORTED : SUCCESS;
+}
+
+bool growing(const struct view *v, const char *symbol) { return listed(&v->gpu->growing, symbol); }
+
+static void delay(const struct view *v, const char *symbol)
+{
+	const struct fault *f = fault_at(v->scenario, scope(v), symbol, DELAY, v->now);
+	if (f)
+		usleep((useconds_t)(f->delay / microsecond));
+}
+
+// see brings the view of the GPU to the present, and waits for as long as the call hangs.
+static nvmlReturn_t see(struct view *v, const char *symbol)
 {
 	for (;; usleep(1000)) {
-		struct condition c = {0};
-		pthread_mutex_lock(&mutex);
-		nvmlReturn_t result = ready(symbol);
-		if (!result && index >= scenario.gpus)
-			result = INVALID_ARGUMENT;
-		if (!result) {
-			v->index = index;
-			v->now = scenario_now(&scenario, monotonic_start);
-			v->gpu = scenario.gpu[index];
-			c = condition_at(&v->gpu, v->now);
-		}
-		pthread_mutex_unlock(&mutex);
+		nvmlReturn_t result = again(v);
 		if (result)
 			return result;
-		if (!c.hung)
-			return c.lost || c.absent || c.generation != generation ? GPU_IS_LOST : SUCCESS;
+		if (v->index >= v->scenario->gpus)
+			return INVALID_ARGUMENT;
+		v->gpu = v->index < 0 ? NULL : &v->scenario->gpu[v->index];
+		v->condition = v->gpu ? condition_at(v->scenario, v->gpu, v->now) : (struct condition){0};
+		if (!v->condition.hung && !fault_at(v->scenario, scope(v), symbol, BLOCK, v->now))
+			return SUCCESS;
 	}
+}
+
+static nvmlReturn_t begin(struct view *v, int index, const char *symbol)
+{
+	v->index = index;
+	nvmlReturn_t result = see(v, symbol);
+	if (result)
+		return result;
+	delay(v, symbol);
+	result = see(v, symbol);
+	return result ? result : scripted(v, symbol);
+}
+
+nvmlReturn_t enter(const char *symbol, struct view *v)
+{
+	calls_count(symbol);
+	return begin(v, -1, symbol);
+}
+
+nvmlReturn_t look_at(int index, const char *symbol, struct view *v)
+{
+	nvmlReturn_t result = begin(v, index, symbol);
+	if (result)
+		return result;
+	return v->condition.lost || v->condition.absent ? GPU_IS_LOST : SUCCESS;
 }
 
 nvmlReturn_t look(nvmlDevice_t device, const char *symbol, struct view *v)
 {
-	if (device < handles[0] || device >= handles[0] + sizeof handles)
+	calls_count(symbol);
+	const char *first = &handles[0][0][0];
+	if (device < first || device >= first + sizeof handles)
 		return INVALID_ARGUMENT;
-	long cell = device - handles[0];
-	return look_at((int)(cell / (MAX_EVENTS + 1)), (int)(cell % (MAX_EVENTS + 1)), symbol, v);
+	long cell = device - first;
+	int generation = (int)(cell % GENERATIONS), instance = (int)(cell / GENERATIONS % (MAX_INSTANCES + 1)) - 1;
+	nvmlReturn_t result = look_at((int)(cell / GENERATIONS / (MAX_INSTANCES + 1)), symbol, v);
+	if (result)
+		return result;
+	if (instance < 0)
+		return v->condition.generation == generation ? SUCCESS : GPU_IS_LOST;
+	if (instance >= v->gpu->instances)
+		return INVALID_ARGUMENT;
+	v->instance = &v->gpu->instance[instance];
+	bool live = v->condition.mig && v->condition.mig_generation == generation && instance_live(v->instance, v->now);
+	return live ? SUCCESS : INVALID_ARGUMENT;
+}
+
+nvmlDevice_t handle_of(const struct view *v, const struct gpu *g, const struct instance *instance)
+{
+	struct condition c = condition_at(v->scenario, g, v->now);
+	long index = g - v->scenario->gpu;
+	return instance ? &handles[index][1 + (instance - g->instance)][c.mig_generation] : &handles[index][0][c.generation];
 }
 
 nvmlReturn_t copy(char *to, unsigned length, const char *text)
 {
+	if (!to)
+		return INVALID_ARGUMENT;
 	if (strlen(text) >= length)
 		return INSUFFICIENT_SIZE;
 	strcpy(to, text);
 	return SUCCESS;
 }
 
-NVML nvmlInitWithFlags(unsigned flags)
+static int64_t nanoseconds(clockid_t clock)
 {
-	(void)flags;
 	struct timespec now;
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * second + now.tv_nsec;
+}
+
+// init has the mutex.
+static nvmlReturn_t init(const char *path, const char *symbol)
+{
+	struct scenario *next = scenario_read(path);
+	if (!next)
+		return UNKNOWN;
+	if (monotonic_start < 0) {
+		monotonic_start = nanoseconds(CLOCK_MONOTONIC);
+		wall_start = nanoseconds(CLOCK_REALTIME);
+	}
+	next->references = 1;
+	next->monotonic_start = monotonic_start;
+	next->wall_start = wall_start;
+	int64_t now = scenario_now(next);
+	nvmlReturn_t result = SUCCESS;
+	const struct fault *f = fault_at(next, -1, symbol, FAIL, now);
+	if (next->mismatch >= 0 && now >= next->mismatch)
+		result = LIB_RM_VERSION_MISMATCH;
+	else if (scenario_reloading(next, now))
+		result = DRIVER_NOT_LOADED;
+	else if (f)
+		result = (nvmlReturn_t)f->code;
+	if (result) {
+		release(next);
+		return result;
+	}
+	release(current);
+	current = next;
+	users++;
+	return SUCCESS;
+}
+
+static nvmlReturn_t start(const char *symbol)
+{
+	calls_open();
+	calls_count(symbol);
 	const char *path = getenv("FAKENVML_SCENARIO");
 	if (!path || access(path, R_OK))
 		return DRIVER_NOT_LOADED;
 	pthread_mutex_lock(&mutex);
-	static struct scenario next;
-	bool usable = scenario_read(path, &next);
-	if (usable) {
-		scenario_free(&scenario);
-		scenario = next;
-		users++;
-		memset(&next, 0, sizeof next);
-	}
-	scenario_free(&next);
-	if (monotonic_start < 0) {
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		monotonic_start = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-	}
+	nvmlReturn_t result = init(path, symbol);
 	pthread_mutex_unlock(&mutex);
-	return usable ? SUCCESS : UNKNOWN;
+	return result;
 }
 
-NVML nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
+NVML nvmlInitWithFlags(unsigned flags)
+{
+	(void)flags;
+	return start("nvmlInitWithFlags");
+}
+
+NVML nvmlInit_v2(void) { return start("nvmlInit_v2"); }
 
 NVML nvmlShutdown(void)
 {
+	calls_count("nvmlShutdown");
 	pthread_mutex_lock(&mutex);
 	nvmlReturn_t result = users ? SUCCESS : UNINITIALIZED;
-	if (users)
-		users--;
+	if (users && !--users) {
+		release(current);
+		current = NULL;
+	}
 	pthread_mutex_unlock(&mutex);
 	return result;
 }
-
-__attribute__((visibility("default"))) const char *nvmlErrorString(nvmlReturn_t result)
-{
-	switch (result) {
-	case SUCCESS: return "The operation was successful";
-	case UNINITIALIZED: return "Uninitialized";
-	case INVALID_ARGUMENT: return "Invalid Argument";
-	case NOT_SUPPORTED: return "Not Supported";
-	case NOT_FOUND: return "Not Found";
-	case INSUFFICIENT_SIZE: return "Insufficient Size";
-	case DRIVER_NOT_LOADED: return "Driver Not Loaded";
-	case GPU_IS_LOST: return "GPU is lost";
-	case UNKNOWN: break;
-	}
-	return "Unknown Error";
-}
-
-NVML nvmlSystemGetDriverVersion(char *version, unsigned length)
-{
-	nvmlReturn_t result = supported("nvmlSystemGetDriverVersion");
-	return result ? result : copy(version, length, "580.0.0-fakenvml");
-}
-
-NVML nvmlDeviceGetCount_v2(unsigned *count)
-{
-	pthread_mutex_lock(&mutex);
-	nvmlReturn_t result = ready("nvmlDeviceGetCount_v2");
-	int64_t now = result ? 0 : scenario_now(&scenario, monotonic_start);
-	*count = 0;
-	for (int i = 0; !result && i < scenario.gpus; i++)
-		*count += !condition_at(&scenario.gpu[i], now).absent;
-	pthread_mutex_unlock(&mutex);
-	return result;
-}
-
-static nvmlReturn_t handle_of(int index, const char *symbol, nvmlDevice_t *device)
-{
-	struct view v;
-	pthread_mutex_lock(&mutex);
-	int generation = condition_at(&scenario.gpu[index], scenario_now(&scenario, monotonic_start)).generation;
-	pthread_mutex_unlock(&mutex);
-	*device = &handles[index][generation];
-	return look_at(index, generation, symbol, &v);
-}
-
-// find is the position in the scenario of the GPU with that index or, if uuid is given, that UUID
-// among those that are there; -1 if there is none.
-static int find(unsigned index, const char *uuid)
-{
-	int64_t now = scenario_now(&scenario, monotonic_start);
-	for (int i = 0; i < scenario.gpus; i++) {
-		if (condition_at(&scenario.gpu[i], now).absent)
-			continue;
-		if (uuid ? !strcmp(scenario.gpu[i].uuid, uuid) : !index--)
-			return i;
-	}
-	return -1;
-}
-
-NVML nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice_t *device)
-{
-	pthread_mutex_lock(&mutex);
-	nvmlReturn_t result = ready("nvmlDeviceGetHandleByIndex_v2");
-	int i = result ? -1 : find(index, NULL);
-	pthread_mutex_unlock(&mutex);
-	if (result || i < 0)
-		return result ? result : INVALID_ARGUMENT;
-	return handle_of(i, "nvmlDeviceGetHandleByIndex_v2", device);
-}
-
-NVML nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *device)
-{
-	pthread_mutex_lock(&mutex);
-	nvmlReturn_t result = ready("nvmlDeviceGetHandleByUUID");
-	int i = result ? -1 : find(0, uuid);
-	pthread_mutex_unlock(&mutex);
-	if (result || i < 0)
-		return result ? result : NOT_FOUND;
-	return handle_of(i, "nvmlDeviceGetHandleByUUID", device);
-}
-

@@ -1,15 +1,50 @@
 // Copyright The otelcol-carbon Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How much energy a GPU has used, in closed form.
+// The integral of a waveform, in closed form.
 
 #include "fakenvml.h"
 
 #include <math.h>
 
-static const int64_t second = 1000000000;
-
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// segment is the last point at or before t, and the first one if there is none.
+static const struct point *segment(const struct trace *trace, int64_t t)
+{
+	int low = 0, high = trace->points;
+	while (high - low > 1) {
+		int middle = (low + high) / 2;
+		if (trace->point[middle].at <= t)
+			low = middle;
+		else
+			high = middle;
+	}
+	return &trace->point[low];
+}
+
+static bool is_last(const struct trace *trace, const struct point *p)
+{
+	return p == &trace->point[trace->points - 1];
+}
+
+static picojoules trace_energy(const struct trace *trace, int64_t t)
+{
+	const struct point *p = segment(trace, t);
+	int64_t since = t - p->at;
+	picojoules twice = p->twice + 2 * (picojoules)p->value * since;
+	if (trace->linear && since > 0 && !is_last(trace, p))
+		twice += (picojoules)(p[1].value - p->value) * since * since / (p[1].at - p->at);
+	return twice / 2;
+}
+
+static int64_t trace_power(const struct trace *trace, int64_t t)
+{
+	const struct point *p = segment(trace, t);
+	if (!trace->linear || t <= p->at || is_last(trace, p))
+		return p->value;
+	return p->value + (int64_t)((__int128)(p[1].value - p->value) * (t - p->at) / (p[1].at - p->at));
+}
 
 picojoules energy(const struct waveform *w, int64_t t)
 {
@@ -30,6 +65,8 @@ picojoules energy(const struct waveform *w, int64_t t)
 		double swing = (double)(w->high - w->low) / 2 * (double)w->period / (2 * M_PI) * (1 - cos(phase));
 		return (picojoules)(w->low + w->high) * t / 2 + llround(swing);
 	}
+	case TRACE:
+		return trace_energy(w->trace, t);
 	}
 	return 0;
 }
@@ -45,27 +82,16 @@ int64_t power(const struct waveform *w, int64_t t)
 		double phase = 2 * M_PI * (double)(t % w->period) / (double)w->period;
 		return llround((double)(w->low + w->high) / 2 + (double)(w->high - w->low) / 2 * sin(phase));
 	}
+	case TRACE:
+		return trace_power(w->trace, t);
 	}
 	return 0;
 }
 
-int64_t mean_power(const struct waveform *w, int64_t t)
+int64_t mean_power(const struct waveform *w, int64_t t, int64_t window)
 {
-	int64_t window = least(t, second);
+	window = least(t, window);
 	if (window <= 0)
-		return power(w, 0);
+		return power(w, t > 0 ? t : 0);
 	return (int64_t)((energy(w, t) - energy(w, t - window)) / window);
-}
-
-int64_t last_update(const struct gpu *g, int64_t t) { return g->update > 0 ? t / g->update * g->update : t; }
-
-uint64_t published_energy(const struct gpu *g, int64_t t)
-{
-	int64_t update = last_update(g, t), reset = condition_at(g, t).reset;
-	picojoules mJ = second;
-	if (reset < 0)
-		return g->counter + (uint64_t)(energy(&g->power, update) / mJ);
-	if (update <= reset)
-		return 0;
-	return (uint64_t)((energy(&g->power, update) - energy(&g->power, reset)) / mJ);
 }
