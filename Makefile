@@ -20,7 +20,7 @@ ADDLICENSE    := go run github.com/google/addlicense@v1.1.1
 BENCHSTAT     := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20250813145418-2f7363a06fe1
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-nocgo lint check-generated check generate bench clean
+.PHONY: help build run test test-nocgo lint check-generated check generate bench hwcheck clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,13 @@ bench: ## compare the carbonintensity processor with its alternatives (BENCH_COU
 	@mkdir -p bin
 	@go test -run '^$$' -bench . -count $(or $(BENCH_COUNT),6) ./processor/carbonintensityprocessor | tee bin/bench.txt
 	@$(BENCHSTAT) -row /streams -col /processor bin/bench.txt
+
+hwcheck: bin/hwcheck ## measure how accurate this machine's GPU is, in 9 minutes (HWCHECK_FLAGS=-quick: 2)
+	bin/hwcheck $(HWCHECK_FLAGS)
+
+bin/hwcheck: $(SOURCES) $(shell git ls-files --cached --others --exclude-standard testbed/hwcheck) go.mod Makefile
+	@mkdir -p $(@D)
+	CGO_ENABLED=1 go build -trimpath -ldflags="-s -w" -o $@ ./testbed/hwcheck
 
 lint: ## format and static checks
 	$(GOLANGCI_LINT) run
