@@ -19,6 +19,8 @@ type Counter struct {
 
 	total         uint64
 	last, suspect reading
+	// ahead is growth that was accepted before there was time to draw it, and leaves less for what follows.
+	ahead float64
 }
 
 type reading struct {
@@ -38,8 +40,8 @@ const (
 	Wrapped
 	// Reset means: the hardware started again from zero; what it counted since then was added.
 	Reset
-	// Rebased means: two readings in a row agree with each other and not with what came before. The jump
-	// between was not added.
+	// Rebased means: readings over half a second or more agree with each other and not with what came before. The
+	// jump between was not added.
 	Rebased
 	// Gap means: so much time passed that a whole wrap may hide in it, or that power readings say nothing of
 	// it. Nothing was added; counting goes on from here.
@@ -58,7 +60,7 @@ func (c *Counter) Total() uint64 { return c.total }
 // Restore continues from a persisted total and the last accepted reading, as if it had just been
 // observed: what the hardware counted since then is added by the next one.
 func (c *Counter) Restore(total, raw uint64, at time.Time) {
-	c.total, c.last, c.suspect = total, reading{raw, at}, reading{}
+	c.total, c.last, c.suspect, c.ahead = total, reading{raw, at}, reading{}, 0
 }
 
 // Observe takes the counter's raw value at a time. Times are compared by their monotonic clock.
@@ -73,28 +75,33 @@ func (c *Counter) Observe(raw uint64, at time.Time) Outcome {
 		return Rejected
 	}
 	if added, outcome := c.since(c.last, now); outcome.Accepted() {
-		c.accept(now, added)
+		c.accept(c.last, now, added)
 		return outcome
 	}
-	if !c.suspect.at.IsZero() {
-		if added, outcome := c.since(c.suspect, now); outcome.Accepted() {
-			c.accept(now, added)
-			return Rebased
-		}
+	// A value that is wrong may be published for as long as any: it takes more than that to be believed.
+	added, outcome := c.since(c.suspect, now)
+	switch {
+	case c.suspect.at.IsZero() || !outcome.Accepted():
+		c.suspect = now
+	case now.at.Sub(c.suspect.at) >= late:
+		c.accept(c.suspect, now, added)
+		return Rebased
 	}
-	c.suspect = now
 	return Rejected
 }
 
-func (c *Counter) accept(now reading, added uint64) {
+// late is how long after the fact a counter may publish.
+const late = 500 * time.Millisecond
+
+func (c *Counter) accept(base, now reading, added uint64) {
 	c.total += added
+	c.ahead = max(c.ahead+float64(added)-c.drawn(base, now), 0)
 	c.last, c.suspect = now, reading{}
 }
 
 func (c *Counter) since(base, now reading) (added uint64, outcome Outcome) {
-	elapsed := now.at.Sub(base.at)
 	switch {
-	case c.Range > 0 && c.MaxRate*elapsed.Seconds() >= float64(c.Range):
+	case c.Range > 0 && c.MaxRate*now.at.Sub(base.at).Seconds() >= float64(c.Range):
 		return 0, Gap
 	case now.raw >= base.raw:
 		added, outcome = now.raw-base.raw, Counted
@@ -103,15 +110,17 @@ func (c *Counter) since(base, now reading) (added uint64, outcome Outcome) {
 	default:
 		added, outcome = now.raw, Reset
 	}
-	if c.MaxRate > 0 && float64(added) > c.most(elapsed) {
+	// What was published late is granted once, not to each reading: else the bound would be worth nothing to
+	// who reads often.
+	if c.MaxRate > 0 && c.ahead+float64(added) > c.drawn(base, now)+late.Seconds()*c.MaxRate {
 		return 0, Rejected
 	}
 	return added, outcome
 }
 
-// most is the bound on the growth over a time: half as much again for short peaks above the
-// limit, and half a second for a counter that publishes late.
-func (c *Counter) most(elapsed time.Duration) float64 {
-	const peak, late = 1.5, 0.5
-	return c.MaxRate * (peak*max(elapsed.Seconds(), 0) + late)
+// drawn is the most that the device can have added between two readings: half as much again as its limit, for
+// short peaks above it.
+func (c *Counter) drawn(base, now reading) float64 {
+	const peak = 1.5
+	return c.MaxRate * peak * max(now.at.Sub(base.at).Seconds(), 0)
 }
