@@ -6,7 +6,7 @@ SHELL       := bash
 MAKEFLAGS   += --no-builtin-rules
 
 BINARY      := bin/otelcol-carbon
-SOURCES     := $(shell git ls-files --cached --others --exclude-standard '*.go' '*.csv' | grep -v _test.go)
+SOURCES     := $(wildcard $(shell git ls-files --cached --others --exclude-standard '*.go' '*.csv' | grep -v _test.go))
 # What the tags leave out, and why, is in docs/distribution.md.
 TAGS        := remove_all_sd,enable_kubernetes_sd,enable_dns_sd
 BUILD_FLAGS := -trimpath -tags=$(TAGS) -ldflags="-s -w"

@@ -49,29 +49,34 @@ type collector struct {
 }
 
 // start runs the binary with configs (files, or "yaml:key::key: value") and environment variables.
-// The process is stopped at the end of the test if it still runs then.
 func start(tb testing.TB, configs []string, env ...string) *collector {
 	tb.Helper()
 	c := command(tb, configs, env...)
-	require.NoError(tb, c.cmd.Start())
+	c.run()
+	return c
+}
+
+// run starts the process. It is stopped at the end of the test if it still runs then.
+func (c *collector) run() {
+	c.tb.Helper()
+	require.NoError(c.tb, c.cmd.Start())
 	go func() {
 		_ = c.cmd.Wait()
 		close(c.exited)
 	}()
-	tb.Cleanup(func() {
+	c.tb.Cleanup(func() {
 		_ = c.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-c.exited:
 		case <-time.After(patience):
 			_ = c.cmd.Process.Kill()
 			<-c.exited
-			tb.Error("the collector did not stop on SIGTERM")
+			c.tb.Error("the collector did not stop on SIGTERM")
 		}
-		if tb.Failed() {
-			tb.Logf("output of the collector:\n%s", c.output)
+		if c.tb.Failed() {
+			c.tb.Logf("output of the collector:\n%s", c.output)
 		}
 	})
-	return c
 }
 
 func command(tb testing.TB, configs []string, env ...string) *collector {

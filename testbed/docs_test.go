@@ -108,7 +108,10 @@ func TestMetricsInDocumentsExist(t *testing.T) {
 			known[strings.TrimPrefix(heading[1], "otelcol_")] = true
 		}
 	}
-	for _, attribute := range []string{"hw.id", "hw.type", "hw.name", "hw.parent", "hw.state", "hw.vendor", "hw.model", "grid.zone", "workload.kind", "workload.attribution"} {
+	for _, attribute := range []string{
+		"hw.id", "hw.type", "hw.name", "hw.parent", "hw.state", "hw.vendor", "hw.model", "grid.zone", "workload.kind", "workload.attribution",
+		"workload.run.system", "workload.run.id", "workload.run.project",
+	} {
 		known[attribute] = true
 	}
 	scraped := maps.Keys(scrape(t, prometheus))

@@ -6,7 +6,11 @@
 package testbed
 
 import (
+	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +25,8 @@ receivers:
   nvmlenergy:
     collection_interval: 50ms
     initial_delay: 0s
+    poll_interval: 20ms
+    processes: {enabled: false}
     host_id: h1
     host_name: n1
 processors:
@@ -34,6 +40,8 @@ exporters:
     endpoint: ${env:SINK}
     tls: {insecure: true}
     sending_queue: {enabled: false}
+  prometheus:
+    endpoint: ${env:PROMETHEUS}
 service:
   telemetry:
     logs: {level: warn, encoding: console}
@@ -41,38 +49,68 @@ service:
     metrics/cumulative:
       receivers: [nvmlenergy]
       processors: [carbonintensity]
-      exporters: [otlp_grpc]
+      exporters: [otlp_grpc, prometheus]
     metrics/delta:
       receivers: [nvmlenergy]
       processors: [cumulative_to_delta, carbonintensity/delta]
       exporters: [otlp_grpc]
 `
 
-// gpus is a collector that measures scripted GPUs, whose time the test sets.
+// gpus is a collector that measures scripted GPUs.
 type gpus struct {
 	*collector
-	backend *sink
-	clock   *fakenvml.Clock
+	backend    *sink
+	prometheus string          // the address of its endpoint
+	calls      string          // where the driver counts its calls
+	scenario   string          // the file that the driver plays
+	clock      *fakenvml.Clock // by which the test sets the time, nil if time is real
+	configs    []string
+	env        []string
 }
 
-// startGPUs starts a collector that finds the scripted driver where the loader looks for it.
+// startGPUs starts a collector of GPUs whose time the test sets.
 func startGPUs(t *testing.T, devices ...fakenvml.GPU) *gpus {
 	t.Helper()
-	dir := t.TempDir()
-	_, err := fakenvml.Build(dir)
-	require.NoError(t, err)
-	clock, err := fakenvml.NewClock(filepath.Join(dir, "clock"))
+	return startScenario(t, fakenvml.Scenario{Clock: newClock(t), GPUs: devices})
+}
+
+func newClock(t *testing.T) *fakenvml.Clock {
+	t.Helper()
+	clock, err := fakenvml.NewClock(filepath.Join(t.TempDir(), "clock"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, clock.Close()) })
-	scenario := filepath.Join(dir, "scenario")
-	require.NoError(t, fakenvml.Scenario{Clock: clock, GPUs: devices}.WriteFile(scenario))
-	backend := newSink(t)
-	return &gpus{
-		start(t, []string{writeFile(t, "config.yaml", gpuConfig)},
-			"SINK="+backend.address, "LD_LIBRARY_PATH="+dir, fakenvml.ScenarioEnv+"="+scenario),
-		backend, clock,
-	}
+	return clock
 }
+
+// startScenario starts a collector that finds the scripted driver where the loader looks for it.
+func startScenario(t *testing.T, s fakenvml.Scenario, settings ...string) *gpus {
+	t.Helper()
+	g := prepare(t, s, nil, settings...)
+	g.run()
+	return g
+}
+
+func prepare(t *testing.T, s fakenvml.Scenario, missing []string, settings ...string) *gpus {
+	t.Helper()
+	dir := t.TempDir()
+	_, err := fakenvml.Build(dir, missing...)
+	require.NoError(t, err)
+	g := &gpus{
+		backend: newSink(t), prometheus: freeAddress(t), clock: s.Clock,
+		calls: filepath.Join(dir, "calls"), scenario: filepath.Join(dir, "scenario"),
+	}
+	require.NoError(t, s.WriteFile(g.scenario))
+	g.configs = append([]string{writeFile(t, "config.yaml", gpuConfig)}, settings...)
+	g.env = []string{
+		"SINK=" + g.backend.address, "PROMETHEUS=" + g.prometheus,
+		"LD_LIBRARY_PATH=" + dir, fakenvml.ScenarioEnv + "=" + g.scenario, fakenvml.CallsEnv + "=" + g.calls,
+	}
+	g.collector = command(t, g.configs, g.env...)
+	return g
+}
+
+// again starts another process like the one that has ended.
+func (g *gpus) again() { g.collector = start(g.tb, g.configs, g.env...) }
 
 func (g *gpus) cumulative(metric, uuid string) []point {
 	var found []point
@@ -209,11 +247,84 @@ func TestGPUsAppearWithTheirDriver(t *testing.T) {
 	c := start(t, []string{
 		writeFile(t, "config.yaml", gpuConfig),
 		"yaml:receivers::nvmlenergy::library_path: " + filepath.Join(dir, fakenvml.LibraryName),
-	}, "SINK="+backend.address, fakenvml.ScenarioEnv+"="+scenario)
+	}, "SINK="+backend.address, "PROMETHEUS="+freeAddress(t), fakenvml.ScenarioEnv+"="+scenario)
 	c.eventually(func() bool { return c.output.String() != "" }, "a word about the missing driver")
 	assert.Empty(t, backend.named("hw.energy", "", ""))
 
 	_, err := fakenvml.Build(dir)
 	require.NoError(t, err)
 	c.eventually(func() bool { return len(backend.named("hw.emissions", "hw.id", "GPU-1")) > 0 }, "the GPU")
+}
+
+// Without the counter, energy is integrated from the best power there is.
+func TestGPUEnergyWithoutACounter(t *testing.T) {
+	t.Parallel()
+	counter := []string{"nvmlDeviceGetTotalEnergyConsumption", "field:83", "field:191"}
+	for name, tc := range map[string]struct {
+		unsupported, missing []string
+	}{
+		"not supported":                     {unsupported: counter},
+		"library lacks it":                  {unsupported: counter[1:], missing: counter[:1]},
+		"nor the ring":                      {unsupported: append(counter, "nvmlDeviceGetSamples")},
+		"library has the power at best":     {unsupported: counter, missing: []string{"nvmlDeviceGetSamples", "nvmlDeviceGetFieldValues"}},
+		"library has neither, nor the ring": {unsupported: counter[1:], missing: []string{counter[0], "nvmlDeviceGetSamples"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := prepare(t, fakenvml.Scenario{Unsupported: tc.unsupported, GPUs: []fakenvml.GPU{{UUID: uuid(1), Name: h100, Power: fakenvml.Const{Watts: 300}}}}, tc.missing)
+			g.run()
+			var last point
+			g.eventually(func() bool {
+				points := g.cumulative("hw.energy", uuid(1))
+				if len(points) > 0 {
+					last = points[len(points)-1]
+				}
+				return last.time.Sub(last.start) > 4*time.Second
+			}, "some seconds of energy")
+			assert.Equal(t, "integrated", last.attributes["energy.method"])
+			// The ring may be up to a reading late, whose energy is then in the next.
+			assert.InDelta(t, 300*last.time.Sub(last.start).Seconds(), last.value, 40)
+			assert.Zero(t, g.stop())
+			assert.Len(t, streams(g.cumulative("hw.energy", uuid(1))), 1)
+		})
+	}
+}
+
+// What is off costs no call to the driver.
+func TestWhatIsOffCostsNothing(t *testing.T) {
+	t.Parallel()
+	optional := map[string][]string{
+		"hw.gpu.utilization":         {"nvmlDeviceGetUtilizationRates", "nvmlDeviceGetEncoderUtilization", "nvmlDeviceGetDecoderUtilization"},
+		"hw.temperature":             {"nvmlDeviceGetTemperature"},
+		"hw.gpu.memory.usage":        {"nvmlDeviceGetMemoryInfo"},
+		"nvidia.gpu.clock.frequency": {"nvmlDeviceGetClockInfo"},
+		"nvidia.gpu.throttled":       {"nvmlDeviceGetCurrentClocks"},
+		"hw.errors":                  {"nvmlDeviceRegisterEvents", "nvmlEventSetCreate"},
+		"processes":                  {"nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetProcessUtilization"},
+	}
+	for _, on := range []bool{false, true} {
+		t.Run(map[bool]string{false: "off", true: "on"}[on], func(t *testing.T) {
+			t.Parallel()
+			var settings []string
+			for name := range optional {
+				key := "metrics::" + name
+				if name == "processes" {
+					key = name
+				}
+				settings = append(settings, fmt.Sprintf("yaml:receivers::nvmlenergy::%s::enabled: %v", key, on))
+			}
+			g := startScenario(t, fakenvml.Scenario{GPUs: []fakenvml.GPU{{UUID: uuid(1), Name: h100, Power: fakenvml.Const{Watts: 300}}}}, settings...)
+			g.eventually(func() bool { return len(g.cumulative("hw.energy", uuid(1))) > 30 }, "points")
+			require.Zero(t, g.stop())
+			calls, err := fakenvml.ReadCalls(g.calls)
+			require.NoError(t, err)
+			assert.NotZero(t, calls["nvmlDeviceGetTotalEnergyConsumption"])
+			for name, prefixes := range optional {
+				for _, prefix := range prefixes {
+					called := slices.ContainsFunc(slices.Collect(maps.Keys(calls)), func(symbol string) bool { return strings.HasPrefix(symbol, prefix) })
+					assert.Equal(t, on, called, "%s: %s", name, prefix)
+				}
+			}
+		})
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/metadata"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml"
 )
 
 // NewFactory creates the factory of the nvmlenergy receiver.
@@ -24,5 +25,5 @@ func NewFactory() receiver.Factory {
 
 func createMetrics(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
 	c := cfg.(*Config)
-	return newNVMLEnergyReceiver(c, set, next, newDriver(c.LibraryPath))
+	return newNVMLEnergyReceiver(c, set, next, nvml.New(c.LibraryPath))
 }

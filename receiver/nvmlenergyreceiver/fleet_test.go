@@ -12,9 +12,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml/nvmltest"
 )
 
-// One GPU with a limit of 700 W is read every 10 s.
+// rarely has a GPU read once for each collection, 1.5 s before it.
+func rarely(c *Config) { c.PollInterval = 10 * time.Second }
+
+// What the counter of a GPU with a limit of 700 W shows, and what is told of it.
 func TestEnergy(t *testing.T) {
 	const none = -1.0
 	type step struct {
@@ -36,69 +42,54 @@ func TestEnergy(t *testing.T) {
 		"implausible jump": {
 			[]step{{5_000_000, nil, 0}, {1 << 60, nil, none}, {6_000_000, nil, 1000}},
 			map[string]int64{"implausible": 1},
-			[]string{"the energy counter of a GPU shows what it cannot have drawn: no points until it makes sense", "GPU can be read again"},
+			[]string{"the energy counter of a GPU shows what it cannot have drawn: no energy of it until it makes sense", "GPU can be read again"},
 		},
 		"jump that stays": {
 			[]step{{5_000_000, nil, 0}, {1 << 60, nil, none}, {1<<60 + 1_000_000, nil, 1000}},
 			map[string]int64{"implausible": 1, "rebased": 1},
 			[]string{
-				"the energy counter of a GPU shows what it cannot have drawn: no points until it makes sense",
-				"the energy counter of a GPU has jumped, and counts on from there; the jump itself was not counted", "GPU can be read again",
+				"the energy counter of a GPU shows what it cannot have drawn: no energy of it until it makes sense",
+				"the energy counter of a GPU has jumped, and counts on from there; the jump itself was not counted",
 			},
 		},
-		"more than the limit allows": {[]step{{0, nil, 0}, {700*15_500 + 1, nil, none}}, map[string]int64{"implausible": 1}, nil},
-		"as much as the limit allows": {
-			[]step{{0, nil, 0}, {700 * 15_500, nil, 10_850}}, map[string]int64{}, nil,
-		},
+		"more than the limit allows":  {[]step{{0, nil, 0}, {700*15_500 + 1, nil, none}}, map[string]int64{"implausible": 1}, nil},
+		"as much as the limit allows": {[]step{{0, nil, 0}, {700 * 15_500, nil, 10_850}}, map[string]int64{}, nil},
 		"missing reading": {
 			[]step{{5_000_000, nil, 0}, {0, nil, none}, {0, nil, none}, {8_000_000, nil, 3000}},
 			map[string]int64{"implausible": 2},
-			[]string{"the energy counter of a GPU shows what it cannot have drawn: no points until it makes sense", "GPU can be read again"},
+			[]string{"the energy counter of a GPU shows what it cannot have drawn: no energy of it until it makes sense", "GPU can be read again"},
 		},
 		"failed reading": {
-			[]step{{5_000_000, nil, 0}, {9, failure(999), none}, {9, failure(999), none}, {8_000_000, nil, 3000}},
+			[]step{{5_000_000, nil, 0}, {9, nvml.Unknown, none}, {9, nvml.Unknown, none}, {8_000_000, nil, 3000}},
 			map[string]int64{"unreadable": 2},
-			[]string{"GPU cannot be read: no points of this kind until it can", "GPU can be read again"},
+			[]string{"GPU cannot be read", "GPU can be read again"},
 		},
 		"never supported": {
-			[]step{{0, notSupported, none}, {0, notSupported, none}},
-			map[string]int64{"unsupported": 2},
-			[]string{"GPU found", "GPU cannot be read: no points of this kind until it can"},
-		},
-		"lost and back": {
-			[]step{{5_000_000, nil, 0}, {9, gpuIsLost, none}, {9, gpuIsLost, none}, {9_000_000, nil, 4000}},
-			map[string]int64{"lost": 2},
-			[]string{"GPU is lost: no points of it until it is back", "no NVIDIA GPU can be read: no points until one can", "GPU is back"},
+			[]step{{0, nvml.NotSupported, none}, {0, nvml.NotSupported, none}},
+			map[string]int64{"unsupported": 2}, // neither the counter nor power
+			[]string{"NVIDIA driver", "GPU found", "GPU cannot be read", "GPU cannot be read"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := &fakeGPU{id: "GPU-a", errs: map[string]error{}}
-				d := &fakeDriver{gpus: []*fakeGPU{g}}
-				apply := func(s step) func() {
-					return func() {
-						g.raw, g.errs[symbolEnergy] = s.raw, s.err
-						// What is lost cannot be opened either, and becomes so at once.
-						g.errs[symbolHandle] = nil
-						if errors.Is(s.err, gpuIsLost) {
-							g.errs[symbolHandle] = s.err
-						}
-					}
+				g := &nvmltest.GPU{ID: "GPU-a", Enforced: 500_000}
+				d := nvmltest.New(g)
+				apply := func(s step) {
+					d.Set(func() { g.Millijoules = s.raw; g.Fail(nvml.SymbolEnergy, s.err) })
 				}
-				d.set(apply(tt.steps[0]))
-				h := run(t, d, nil)
-				start := time.Now()
+				apply(tt.steps[0])
+				begin := time.Now()
+				h := run(t, d, rarely)
 				if tt.steps[0].err == nil {
-					require.Equal(t, map[string]point{"GPU-a": {0, start.UTC(), start.UTC()}}, h.energy(), "the base")
+					require.Equal(t, map[string]measured{"GPU-a": {0, begin.UTC(), begin.UTC()}}, h.energy(), "the base")
 					h.messages()
 				}
 				for i, s := range tt.steps[1:] {
-					// The GPU changes right after a reading, so that a lost one is found before the next.
-					d.set(apply(s))
+					apply(s)
 					h.tick()
-					want := map[string]point{}
+					want := map[string]measured{}
 					if s.joules != none {
-						want["GPU-a"] = point{s.joules, start.UTC(), time.Now().UTC()}
+						want["GPU-a"] = measured{s.joules, begin.UTC(), time.Now().Add(-firstCollection).UTC()}
 					}
 					require.Equal(t, want, h.energy(), "step %d", i+1)
 				}
@@ -120,21 +111,22 @@ func TestEnergyNeverFalls(t *testing.T) {
 		), 1, 30).Draw(rt, "raws")
 		lost := rapid.SliceOfN(rapid.Bool(), len(raws), len(raws)).Draw(rt, "lost")
 		synctest.Test(t, func(t *testing.T) {
-			g := &fakeGPU{id: "GPU-a", errs: map[string]error{}}
-			d := &fakeDriver{gpus: []*fakeGPU{g}}
+			g := &nvmltest.GPU{ID: "GPU-a", Enforced: 500_000}
+			d := nvmltest.New(g)
 			h := run(t, d, nil)
 			last := h.energy()["GPU-a"]
 			for i, raw := range raws {
-				d.set(func() {
-					g.raw = raw
-					g.errs[symbolEnergy] = nil
+				changed := time.Now()
+				d.Set(func() {
+					g.Millijoules = raw
+					g.Fail(nvmltest.All, nil)
 					if lost[i] {
-						g.errs[symbolEnergy] = gpuIsLost
+						g.Fail(nvmltest.All, nvml.GPUIsLost)
 					}
 				})
 				h.tick()
 				now, ok := h.energy()["GPU-a"]
-				require.False(t, ok && lost[i], "a point of a lost GPU")
+				require.False(t, ok && lost[i] && now.at.After(changed), "a point of a lost GPU")
 				if !ok {
 					continue
 				}
@@ -148,171 +140,222 @@ func TestEnergyNeverFalls(t *testing.T) {
 	})
 }
 
+func TestLostAndBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &nvmltest.GPU{ID: "GPU-a", Millijoules: 5_000_000}
+		d := nvmltest.New(g)
+		h := run(t, d, nil)
+		require.Equal(t, "ok", h.status("GPU-a"))
+		h.messages()
+
+		d.Set(func() { g.Fail(nvmltest.All, nvml.GPUIsLost) })
+		time.Sleep(time.Second)
+		synctest.Wait()
+		metrics, err := h.scrape(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "degraded", statusOf(metrics, "GPU-a"), "one failure is none")
+		h.tick()
+		h.tick()
+		require.Empty(t, h.energy())
+		require.Equal(t, "failed", h.status("GPU-a"))
+		require.Equal(t, []string{"GPU cannot be read", "GPU is lost: no points of it until it is back", "no NVIDIA GPU can be read: no points until one can"}, h.messages())
+
+		d.Set(func() { g.Fail(nvmltest.All, nil); g.Millijoules = 9_000_000 })
+		h.tick()
+		h.tick()
+		require.Equal(t, map[string]float64{"GPU-a": 4000}, h.joules())
+		require.Equal(t, "ok", h.status("GPU-a"))
+		require.Equal(t, []string{"GPU is back", "GPU can be read again"}, h.messages())
+	})
+}
+
 func TestIndicesShift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b, c := &fakeGPU{id: "GPU-a"}, &fakeGPU{id: "GPU-b", raw: 1_000_000}, &fakeGPU{id: "GPU-c", raw: 2_000_000}
-		d := &fakeDriver{gpus: []*fakeGPU{a, b, c}}
+		a, b, c := &nvmltest.GPU{ID: "GPU-a"}, &nvmltest.GPU{ID: "GPU-b", Millijoules: 1_000_000}, &nvmltest.GPU{ID: "GPU-c", Millijoules: 2_000_000}
+		d := nvmltest.New(a, b, c)
 		h := run(t, d, nil)
 		grow := func() {
-			d.set(func() { a.raw, b.raw, c.raw = a.raw+1000, b.raw+2000, c.raw+3000 })
+			d.Set(func() { a.Millijoules += 1000; b.Millijoules += 2000; c.Millijoules += 3000 })
 			h.tick()
 		}
 		grow()
 		require.Equal(t, map[string]float64{"GPU-a": 1, "GPU-b": 2, "GPU-c": 3}, h.joules())
 		h.messages()
 
-		d.set(func() { d.detach(a) })
+		d.Detach(a)
 		grow()
 		require.Equal(t, map[string]float64{"GPU-b": 4, "GPU-c": 6}, h.joules())
-		require.Equal(t, []string{"GPU is lost: no points of it until it is back"}, h.messages())
+		require.Equal(t, []string{"GPU cannot be read", "GPU is lost: no points of it until it is back"}, h.messages())
 
 		// It returns at another index, beside a new one.
-		e := &fakeGPU{id: "GPU-e", raw: 7}
-		d.set(func() { d.gpus = append([]*fakeGPU{c, e}, b, a) })
+		e := &nvmltest.GPU{ID: "GPU-e", Millijoules: 7}
+		d.Attach(e, 1)
+		d.Attach(a, 3)
 		for range 7 { // the time between two searches has grown, to at most a minute
 			grow()
 		}
 		require.Equal(t, map[string]float64{"GPU-a": 9, "GPU-b": 18, "GPU-c": 27, "GPU-e": 0}, h.joules())
-		require.Equal(t, []string{"GPU found", "GPU is back"}, h.messages())
-		require.Equal(t, 1, d.called(symbolInit), "the others were never given up")
-	})
-}
-
-func TestLossIsNoticedByAnyCall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := &fakeGPU{id: "GPU-a", errs: map[string]error{symbolTemperature: gpuIsLost}}
-		d := &fakeDriver{gpus: []*fakeGPU{g}}
-		h := run(t, d, func(c *Config) { c.Metrics.Metrics.HwTemperature.Enabled = true })
-		require.Len(t, h.last("hw.energy"), 1)
-		require.Equal(t, []string{"GPU found", "GPU is lost: no points of it until it is back"}, h.messages())
-		time.Sleep(2 * time.Second)
-		require.Equal(t, []string{"GPU is back"}, h.messages())
+		require.ElementsMatch(t, []string{"GPU found", "GPU is back", "GPU can be read again"}, h.messages())
+		require.Equal(t, 1, d.Calls(nvml.SymbolInit), "the others were never given up")
 	})
 }
 
 func TestGPUsAppear(t *testing.T) {
 	for name, tt := range map[string]struct {
-		absent, present func(*fakeDriver)
+		absent, present func(*nvmltest.Driver, *nvmltest.GPU)
 		text            string
 	}{
 		"no library": {
-			func(d *fakeDriver) { d.openErr = errors.New("no library") },
-			func(d *fakeDriver) { d.openErr = nil }, "no library",
+			func(d *nvmltest.Driver, _ *nvmltest.GPU) {
+				d.Errors = map[string]error{nvml.SymbolInit: errors.New("no library")}
+			},
+			func(d *nvmltest.Driver, _ *nvmltest.GPU) { d.Errors = nil }, "nvmlInit_v2: no library",
 		},
 		"no GPU": {
-			func(d *fakeDriver) { d.gpus = nil },
-			func(d *fakeDriver) { d.gpus = []*fakeGPU{{id: "GPU-a"}} }, errNoGPU.Error(),
+			func(d *nvmltest.Driver, _ *nvmltest.GPU) { d.GPUs = nil },
+			func(d *nvmltest.Driver, g *nvmltest.GPU) { d.GPUs = []*nvmltest.GPU{g} }, errNoGPU.Error(),
 		},
 		"no count": {
-			func(d *fakeDriver) { d.countErr = driverNotLoaded },
-			func(d *fakeDriver) { d.countErr = nil }, "nvmlDeviceGetCount_v2: the NVIDIA kernel driver is not loaded (NVML error 9)",
+			func(d *nvmltest.Driver, _ *nvmltest.GPU) {
+				d.Errors = map[string]error{nvml.SymbolCount: nvml.DriverNotLoaded}
+			},
+			func(d *nvmltest.Driver, _ *nvmltest.GPU) { d.Errors = nil },
+			"nvmlDeviceGetCount_v2: the NVIDIA kernel driver is not loaded (NVML error 9)",
 		},
 		"no permission": {
-			func(d *fakeDriver) { d.gpus[0].errs = map[string]error{symbolHandle: noPermission} },
-			func(d *fakeDriver) { d.gpus[0].errs = nil },
+			func(_ *nvmltest.Driver, g *nvmltest.GPU) { g.Fail(nvml.SymbolHandle, nvml.NoPermission) },
+			func(_ *nvmltest.Driver, g *nvmltest.GPU) { g.Fail(nvml.SymbolHandle, nil) },
 			"GPU 0: nvmlDeviceGetHandleByIndex_v2: no permission; give the collector access to /dev/nvidia* (NVML error 4)",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				d := &fakeDriver{gpus: []*fakeGPU{{id: "GPU-a"}}}
-				tt.absent(d)
+				g := &nvmltest.GPU{ID: "GPU-a"}
+				d := nvmltest.New(g)
+				tt.absent(d, g)
 				h := run(t, d, nil)
 				for range 60 {
 					h.tick()
 					require.Zero(t, h.sink.DataPointCount())
 				}
-				entries := h.logs.TakeAll()
+				entries := h.logs.FilterMessage("no NVIDIA GPU can be read: no points until one can").TakeAll()
 				require.Len(t, entries, 1, "said once")
 				assert.Equal(t, tt.text, entries[0].ContextMap()["error"])
-				assert.LessOrEqual(t, d.called(symbolInit), 16, "10 minutes: 1, 2, 4 ... 60 s")
+				assert.LessOrEqual(t, d.Calls(nvml.SymbolInit), 16, "10 minutes: 1, 2, 4 ... 60 s")
 				assert.Empty(t, h.skipped())
 
-				d.set(func() { tt.present(d) })
-				for range 6 {
+				h.logs.TakeAll()
+				d.Set(func() { tt.present(d, g) })
+				for range 7 {
 					h.tick()
 				}
 				assert.Len(t, h.energy(), 1)
-				assert.Equal(t, []string{"GPU found"}, h.messages())
+				assert.Contains(t, h.messages(), "GPU found")
 			})
 		})
 	}
 }
 
-// A GPU that cannot be opened beside one that can.
+// A GPU that cannot be opened, or hangs when it is, beside one that can.
 func TestStranger(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		bad := &fakeGPU{id: "GPU-b", errs: map[string]error{symbolHandle: gpuIsLost}}
-		d := &fakeDriver{gpus: []*fakeGPU{bad, {id: "GPU-a"}}}
-		h := run(t, d, nil)
-		for range 30 {
-			h.tick()
-		}
-		require.Len(t, h.energy(), 1)
-		require.Equal(t, []string{"GPU found", "GPUs cannot be opened: no points of them until they can"}, h.messages())
-		d.set(func() { bad.errs = nil })
-		for range 6 {
-			h.tick()
-		}
-		require.Len(t, h.energy(), 2)
-	})
+	for name, hang := range map[string]bool{"fails": false, "hangs": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				bad := &nvmltest.GPU{ID: "GPU-b"}
+				d := nvmltest.New(bad, &nvmltest.GPU{ID: "GPU-a"})
+				if hang {
+					d.Hang(bad)
+				} else {
+					bad.Fail(nvml.SymbolHandle, nvml.GPUIsLost)
+				}
+				h := run(t, d, nil)
+				for range 30 {
+					h.tick()
+				}
+				require.Len(t, h.energy(), 1)
+				require.Equal(t, []string{"NVIDIA driver", "GPU found", "GPUs cannot be opened: no points of them until they can"}, h.firstMessages(3))
+				if hang {
+					require.Equal(t, 2, d.Calls(nvml.SymbolHandle), "one look at a time")
+				}
+				d.Set(func() { bad.Fail(nvml.SymbolHandle, nil) })
+				d.Unhang(bad)
+				for range 7 {
+					h.tick()
+				}
+				require.Len(t, h.energy(), 2)
+			})
+		})
+	}
 }
 
 // A driver that was taken away under the receiver: it is initialised again, and no handle from
 // before is used.
 func TestDriverReloaded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := &fakeGPU{id: "GPU-a", raw: 9_000_000}, &fakeGPU{id: "GPU-b", raw: 8_000_000}
-		d := &fakeDriver{gpus: []*fakeGPU{a, b}}
+		a, b := &nvmltest.GPU{ID: "GPU-a", Millijoules: 9_000_000}, &nvmltest.GPU{ID: "GPU-b", Millijoules: 8_000_000}
+		d := nvmltest.New(a, b)
 		h := run(t, d, nil)
-		d.set(func() { d.detach(a); d.detach(b); d.openErr = driverNotLoaded })
+		d.Detach(a)
+		d.Detach(b)
+		d.Set(func() { d.Errors = map[string]error{nvml.SymbolInit: nvml.DriverNotLoaded} })
 		h.tick()
 		h.tick()
 		require.Empty(t, h.energy())
-		d.set(func() { d.gpus, d.openErr, a.raw, b.raw = []*fakeGPU{b, a}, nil, 1000, 2000 })
+		d.Attach(a, 0)
+		d.Attach(b, 0)
+		d.Set(func() { d.Errors, a.Millijoules, b.Millijoules = nil, 1000, 2000 })
 		for range 3 {
 			h.tick()
 		}
 		require.Equal(t, map[string]float64{"GPU-a": 1, "GPU-b": 2}, h.joules())
-		require.Equal(t, 1, d.opened)
+		require.True(t, d.Opened())
 	})
 }
 
-// The driver fails as a whole while the handles look good: none of them is used until it is open again.
-func TestDriverFails(t *testing.T) {
+// The driver cannot count its GPUs any more while the handles are good: they are used.
+func TestDriverCannotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &fakeGPU{id: "GPU-a"}
-		d := &fakeDriver{gpus: []*fakeGPU{g}}
+		g := &nvmltest.GPU{ID: "GPU-a"}
+		d := nvmltest.New(g)
 		h := run(t, d, nil)
-		d.set(func() { d.countErr, g.raw = failure(999), 1000 })
+		d.Set(func() { d.Errors, g.Millijoules = map[string]error{nvml.SymbolCount: nvml.Unknown}, 1000 })
 		for range 8 {
 			h.tick()
 		}
-		require.Empty(t, h.energy())
-		require.Equal(t, []string{"GPU found", "no NVIDIA GPU can be read: no points until one can"}, h.messages())
-		require.NotContains(t, h.skipped(), "unreadable")
-		d.set(func() { d.countErr = nil })
-		for range 6 {
-			h.tick()
-		}
 		require.Equal(t, map[string]float64{"GPU-a": 1}, h.joules())
+		require.Equal(t, []string{"NVIDIA driver", "GPU found", "GPUs cannot be opened: no points of them until they can"}, h.messages())
 	})
 }
 
-func TestMaxRate(t *testing.T) {
-	for _, tt := range []struct {
-		lacks []string
-		want  float64
-	}{
-		{nil, 700_000},
-		{[]string{symbolMaxPowerLimit}, 600_000},
-		{[]string{symbolEnforcedPowerLimit}, 700_000},
-		{[]string{symbolMaxPowerLimit, symbolEnforcedPowerLimit}, 2_000_000},
-	} {
-		g := &fakeGPU{errs: map[string]error{}}
-		for _, symbol := range tt.lacks {
-			g.errs[symbol] = notSupported
+// One GPU hangs for an hour, again and again: nobody else is delayed, and nothing piles up.
+func TestHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, other := &nvmltest.GPU{ID: "GPU-a"}, &nvmltest.GPU{ID: "GPU-b"}
+		d := nvmltest.New(g, other)
+		h := run(t, d, nil)
+		for round := range uint64(3) {
+			d.Hang(g)
+			time.Sleep(time.Second)
+			synctest.Wait()
+			calls := d.Calls(nvml.SymbolEnergy)
+			for i := range uint64(360) {
+				d.Set(func() { other.Millijoules += 1000 })
+				h.tick()
+				require.InDelta(t, float64(360*round+i+1), h.joules()["GPU-b"], 0)
+				require.True(t, i == 0 || len(h.energy()) == 1, "nothing is made up of the other")
+			}
+			require.Equal(t, "degraded", h.status("GPU-a"))
+			require.Equal(t, "ok", h.status("GPU-b"))
+			require.InDelta(t, 3600, d.Calls(nvml.SymbolEnergy)-calls, 2, "of the other alone")
+			d.Set(func() { g.Millijoules += 5000 })
+			d.Unhang(g)
+			h.tick()
+			require.InDelta(t, float64(5*(round+1)), h.joules()["GPU-a"], 0, "nothing is lost by it")
 		}
-		assert.InDelta(t, tt.want, maxRate(&fakeDevice{driver: &fakeDriver{}, gpu: g}), 0, "%v", tt.lacks)
-	}
+		require.InDelta(t, 3*360, h.skipped()["hung"], 3)
+		begin := time.Now()
+		_, err := h.scrape(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, time.Since(begin), "a scrape waits for nothing")
+	})
 }

@@ -4,74 +4,110 @@
 package nvmlenergyreceiver
 
 import (
+	"context"
+	"fmt"
+	"sync"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.uber.org/zap"
 
-	"github.com/otelcol-carbon/otelcol-carbon/internal/joule"
-	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/metadata"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/ledger"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/meter"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml"
+)
+
+// condition of a GPU.
+type condition uint8
+
+const (
+	ok      condition = iota
+	suspect           // a call failed as it does when the GPU is lost
+	lost              // and another one did
 )
 
 // gpu is a GPU for as long as the receiver lives, whether it can be reached or not.
 type gpu struct {
-	id, name string
-	// device is nil while the GPU is lost.
-	device  device
-	counter joule.Counter // in mJ
-	// start is the time of the first reading, from which the total counts; 0 before it.
-	start pcommon.Timestamp
-	// reported is the last reading that went into a point.
-	reported struct {
-		millijoules uint64
-		at          time.Time
+	*common
+
+	id, name    string
+	index       int // where the driver showed it last; it belongs to the fleet's goroutine
+	calibration CalibrationConfig
+	diary       *diary
+
+	mu     sync.Mutex // over all below; never held during a call to the driver
+	worker *worker
+	watch  *nvml.Watch
+	// driver is the version that is loaded.
+	driver    string
+	moduleID  uint32
+	condition condition
+	meter     meter.Meter
+	ledger    *ledger.Ledger // nil if energy is not split, or before the first reading
+	start     time.Time      // of the first reading; zero before it
+	readAt    time.Time      // of the last
+	xids      map[uint64]int64
+	vitals    vitals
+	reported  reported
+}
+
+// newGPU is a GPU that was not seen before by this process. It goes on from what the last one knew of it.
+func (f *fleet) newGPU(found discovery, driver string) (*gpu, error) {
+	g := &gpu{
+		common: f.common, id: found.id, name: found.name, index: found.index,
+		calibration: f.cfg.calibration(found.id, found.name),
+		diary:       newDiary(f.common, found.id),
+		xids:        map[uint64]int64{},
 	}
-	// troubles holds, for each call that gives no reading, the reason that was logged.
-	troubles map[string]metadata.AttributeReason
-}
-
-func (g *gpu) present() bool { return g.device != nil }
-func (g *gpu) lost() bool    { return g.device == nil }
-
-// acquire takes a handle. What was counted before a loss goes on.
-func (g *gpu) acquire(handle device) {
-	g.device = handle
-	g.counter.MaxRate = maxRate(handle)
-}
-
-// maxRate is the most that a GPU can draw, in mJ/s, which is mW.
-func maxRate(handle device) float64 {
-	// No single GPU comes near: the limit of a GB300 is 1.4 kW.
-	const unknown = 2e6
-	limit, err := handle.maxPowerLimit()
+	kept, err := f.store.load(found.id)
 	if err != nil {
-		limit = 0
+		return nil, fmt.Errorf("storage: %w", err)
 	}
-	enforced, err := handle.enforcedPowerLimit()
-	if err != nil {
-		enforced = 0
+	if kept != nil {
+		if err := g.restore(kept, driver); err != nil {
+			g.logger.Warn("what was kept of a GPU cannot be used: its energy is counted from 0", zap.String("hw.id", g.id), zap.Error(err))
+		}
 	}
-	if most := max(float64(limit), 1.2*float64(enforced)); most > 0 {
-		return most
-	}
-	return unknown
+	return g, nil
 }
 
-// joules is the energy since the first reading.
-func (g *gpu) joules() float64 { return float64(g.counter.Total()) / 1e3 }
-
-// power is the mean since the last report, in W; false if there was none, or just now: the counter
-// moves in steps of up to 100 ms.
-func (g *gpu) power(now time.Time) (watts float64, ok bool) {
-	elapsed := now.Sub(g.reported.at)
-	if g.reported.at.IsZero() || elapsed < time.Second {
-		return 0, false
-	}
-	return float64(g.counter.Total()-g.reported.millijoules) / 1e3 / elapsed.Seconds(), true
+// reader is nil while nobody reads the GPU.
+func (g *gpu) reader() *worker {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.worker
 }
 
-// changed notes the reason why a call gives no reading, 0 if it does, and says if that is news.
-func (g *gpu) changed(symbol string, reason metadata.AttributeReason) bool {
-	before := g.troubles[symbol]
-	g.troubles[symbol] = reason
-	return before != reason
+func (g *gpu) idle() bool { return g.reader() == nil }
+
+func (g *gpu) busy() bool { return !g.idle() }
+
+// attach begins to read a GPU.
+func (g *gpu) attach(found discovery, driver string) {
+	w := newWorker(g, found.device)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.worker, g.watch, g.driver = w, found.watch, driver
+	go w.run()
+}
+
+// detach stops reading it, after a last reading. The error says which call hangs; the worker then ends
+// when that returns, if ever.
+func (g *gpu) detach(ctx context.Context) error {
+	g.mu.Lock()
+	w, watch := g.worker, g.watch
+	g.mu.Unlock()
+	if w == nil {
+		return nil
+	}
+	w.stop()
+	return await(ctx, w.done, watch, g.id)
+}
+
+// hung is the call that the driver has not answered for too long, if there is one.
+func (g *gpu) hung() bool {
+	if g.worker == nil {
+		return false
+	}
+	_, running := g.watch.InFlight()
+	return running >= patience
 }

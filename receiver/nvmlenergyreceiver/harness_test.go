@@ -7,12 +7,14 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -22,6 +24,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/metadata"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml/nvmltest"
 )
 
 // harness runs the receiver as the collector does, inside a synctest bubble.
@@ -34,16 +37,20 @@ type harness struct {
 	sink      consumertest.MetricsSink
 }
 
+const firstCollection = 1500 * time.Millisecond
+
 func newConfig(change func(*Config)) *Config {
 	cfg := createDefaultConfig().(*Config)
 	cfg.Host.HostID, cfg.Host.HostName = "machine", "node"
+	cfg.Processes.Enabled = false                 // has tests of its own
+	cfg.Controller.InitialDelay = firstCollection // between two polls
 	if change != nil {
 		change(cfg)
 	}
 	return cfg
 }
 
-func newHarness(t *testing.T, cfg *Config, d driver) *harness {
+func newHarness(t *testing.T, cfg *Config, d *nvmltest.Driver) *harness {
 	t.Helper()
 	h := &harness{t: t, telemetry: componenttest.NewTelemetry()}
 	set := receivertest.NewNopSettings(metadata.Type)
@@ -53,17 +60,23 @@ func newHarness(t *testing.T, cfg *Config, d driver) *harness {
 	var err error
 	h.nvmlEnergyReceiver, err = newNVMLEnergyReceiver(cfg, set, &h.sink, d)
 	require.NoError(t, err)
+	t.Cleanup(func() { assert.Empty(t, d.Misuses()) })
 	t.Cleanup(func() { assert.NoError(t, h.telemetry.Shutdown(context.Background())) })
 	return h
 }
 
 // run starts the receiver. It has collected once when run returns, and is shut down after the test.
-func run(t *testing.T, d driver, change func(*Config)) *harness {
+func run(t *testing.T, d *nvmltest.Driver, change func(*Config)) *harness {
+	t.Helper()
+	return runOn(t, d, componenttest.NewNopHost(), change)
+}
+
+func runOn(t *testing.T, d *nvmltest.Driver, host component.Host, change func(*Config)) *harness {
 	t.Helper()
 	h := newHarness(t, newConfig(change), d)
-	require.NoError(t, h.Start(t.Context(), componenttest.NewNopHost()))
+	require.NoError(t, h.Start(t.Context(), host))
 	t.Cleanup(func() { assert.NoError(t, h.Shutdown(context.Background())) })
-	time.Sleep(time.Second) // the initial delay
+	time.Sleep(firstCollection)
 	synctest.Wait()
 	return h
 }
@@ -74,20 +87,19 @@ func (h *harness) tick() {
 	synctest.Wait()
 }
 
-// point is a data point of hw.energy.
-type point struct {
+// measured is a data point of hw.energy.
+type measured struct {
 	joules    float64
 	start, at time.Time
 }
 
-// energy is what the last collection said, by UUID.
-func (h *harness) energy() map[string]point {
+// energy is the last point of each GPU's counter in the last collection, by UUID.
+func (h *harness) energy() map[string]measured {
 	h.t.Helper()
-	points := map[string]point{}
+	points := map[string]measured{}
 	for _, dp := range h.last("hw.energy") {
 		id, _ := dp.Attributes().Get("hw.id")
-		require.NotContains(h.t, points, id.Str())
-		points[id.Str()] = point{dp.DoubleValue(), dp.StartTimestamp().AsTime(), dp.Timestamp().AsTime()}
+		points[id.Str()] = measured{dp.DoubleValue(), dp.StartTimestamp().AsTime(), dp.Timestamp().AsTime()}
 	}
 	return points
 }
@@ -100,6 +112,32 @@ func (h *harness) joules() map[string]float64 {
 		joules[id] = p.joules
 	}
 	return joules
+}
+
+// status is the state of a GPU in the last collection.
+func (h *harness) status(gpu string) string {
+	h.t.Helper()
+	all := h.sink.AllMetrics()
+	require.NotEmpty(h.t, all)
+	return statusOf(all[len(all)-1], gpu)
+}
+
+func statusOf(metrics pmetric.Metrics, gpu string) (state string) {
+	var stateSb125 strings.Builder
+	for _, dp := range pointsOf(metrics, "hw.status") {
+		id, _ := dp.Attributes().Get("hw.id")
+		if s, _ := dp.Attributes().Get("hw.state"); id.Str() == gpu && dp.IntValue() == 1 {
+			stateSb125.WriteString(s.Str())
+		}
+	}
+	state += stateSb125.String()
+	return state
+}
+
+// firstMessages is like messages, of which there may be more.
+func (h *harness) firstMessages(n int) []string {
+	all := h.messages()
+	return all[:min(n, len(all))]
 }
 
 // last is the points of one metric in the last collection.

@@ -5,6 +5,7 @@ package nvmlenergyreceiver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"go.opentelemetry.io/collector/component"
@@ -13,40 +14,36 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/scraper"
 	"go.opentelemetry.io/collector/scraper/scraperhelper"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/lastscrape"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/metadata"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml"
 )
 
-// nvmlEnergyReceiver scrapes the GPUs, and once more when it shuts down.
+// nvmlEnergyReceiver reports what its fleet has read, and once more when it shuts down.
 type nvmlEnergyReceiver struct {
 	receiver.Metrics
 
-	cfg    *Config
-	logger *zap.Logger
-	fleet  *fleet
-	watch  *watch
-	worker *worker // nil unless started
+	id       component.ID
+	driver   nvml.Driver
+	common   *common
+	reporter *reporter
+	fleet    *fleet // nil unless started
 }
 
-func newNVMLEnergyReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics, d driver, options ...scraperhelper.ControllerOption) (*nvmlEnergyReceiver, error) {
+func newNVMLEnergyReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics, driver nvml.Driver, options ...scraperhelper.ControllerOption) (*nvmlEnergyReceiver, error) {
 	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
 	if err != nil {
 		return nil, err
 	}
-	r := &nvmlEnergyReceiver{cfg: cfg, logger: set.Logger, watch: &watch{}}
-	r.fleet = &fleet{
-		driver: watchedDriver{d, r.watch},
-		logger: set.Logger,
-		reporter: &reporter{
-			logger:    set.Logger,
-			telemetry: telemetry,
-			builder:   metadata.NewMetricsBuilder(cfg.Metrics, set),
-			enabled:   cfg.Metrics.Metrics,
-		},
+	c := &common{
+		cfg: cfg, logger: set.Logger, telemetry: telemetry, suspended: suspended,
+		lost: make(chan struct{}, 1), pending: make(chan struct{}, 1),
+	}
+	r := &nvmlEnergyReceiver{
+		id: set.ID, driver: driver, common: c,
+		reporter: &reporter{common: c, builder: metadata.NewMetricsBuilder(cfg.Metrics, set)},
 	}
 	scrape, err := scraper.NewMetrics(r.scrape, scraper.WithStart(r.start))
 	if err != nil {
@@ -61,53 +58,69 @@ func newNVMLEnergyReceiver(cfg *Config, set receiver.Settings, next consumer.Met
 	return r, err
 }
 
-func (r *nvmlEnergyReceiver) start(ctx context.Context, _ component.Host) error {
-	if err := r.cfg.Host.Check(); err != nil {
+func (r *nvmlEnergyReceiver) start(ctx context.Context, host component.Host) (err error) {
+	c := r.common
+	if err := c.cfg.Host.Check(); err != nil {
 		return err
 	}
-	r.fleet.reporter.identify(r.cfg.Host.Resolve(r.logger))
-	r.worker = startWorker(r.fleet, r.watch)
-	if !r.cfg.Required {
+	r.reporter.identify(c.cfg.Host.Resolve(c.logger))
+	c.boot = bootID(c.cfg.Host)
+	if c.store, err = openStore(ctx, c.cfg.Storage, host, r.id); err != nil {
+		return err
+	}
+	if c.cfg.Processes.Enabled {
+		if c.tenants, err = newTenants(c); err != nil {
+			return err
+		}
+	}
+	r.fleet = newFleet(c, r.driver, statusHost{host})
+	if err := r.fleet.observe(c.telemetry); err != nil {
+		return err
+	}
+	go r.fleet.run()
+	if !c.cfg.Required {
 		return nil
 	}
-	problem, err := ask(ctx, r.worker, func(f *fleet) error { return f.problem })
-	if err == nil {
-		err = problem
-	}
-	if err != nil {
+	if err := r.fleet.ready(ctx); err != nil {
 		r.stop(ctx)
 		return fmt.Errorf("required: no NVIDIA GPU can be read: %w", err)
 	}
 	return nil
 }
 
-func (r *nvmlEnergyReceiver) stop(ctx context.Context) {
-	if err := r.worker.stop(ctx); err != nil {
-		r.logger.Warn("a call to the driver is left behind", zap.Error(err))
-	}
-	r.worker = nil
-}
-
-// scrape fails while the driver hangs. A GPU that is not there is no error.
+// scrape makes no call to the driver, and so does not wait for one.
 func (r *nvmlEnergyReceiver) scrape(ctx context.Context) (pmetric.Metrics, error) {
-	metrics, err := ask(ctx, r.worker, func(f *fleet) pmetric.Metrics { return f.collect(ctx) })
-	if err != nil {
-		r.fleet.reporter.telemetry.NvmlenergyReadingsSkipped.Add(ctx, r.fleet.known.Load(),
-			metric.WithAttributes(attribute.String("reason", metadata.AttributeReasonHung.String())))
-		return pmetric.NewMetrics(), err
-	}
-	return metrics, nil
+	return r.reporter.collect(ctx, r.fleet.known())
 }
 
-// last reads the GPUs once more and closes the driver.
+// last has the GPUs read once more and closes the driver.
 func (r *nvmlEnergyReceiver) last(ctx context.Context) (pmetric.Metrics, error) {
-	if r.worker == nil {
+	if r.fleet == nil {
+		r.common.telemetry.Shutdown()
 		return pmetric.NewMetrics(), nil
 	}
+	r.halt(ctx)
 	metrics, err := r.scrape(ctx)
-	if err != nil {
-		r.logger.Warn("the energy since the last collection is not delivered", zap.Error(err))
+	return metrics, errors.Join(err, r.close(ctx))
+}
+
+func (r *nvmlEnergyReceiver) halt(ctx context.Context) {
+	if err := r.fleet.stop(ctx); err != nil {
+		r.common.logger.Warn("a call to the driver is left behind; what that GPU used since its last reading is not delivered", zap.Error(err))
 	}
-	r.stop(ctx)
-	return metrics, nil
+}
+
+// close frees the rest.
+func (r *nvmlEnergyReceiver) close(ctx context.Context) error {
+	r.fleet = nil
+	r.common.telemetry.Shutdown()
+	if r.common.tenants != nil {
+		r.common.tenants.close()
+	}
+	return r.common.store.close(ctx)
+}
+
+func (r *nvmlEnergyReceiver) stop(ctx context.Context) {
+	r.halt(ctx)
+	_ = r.close(ctx)
 }

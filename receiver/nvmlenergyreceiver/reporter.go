@@ -5,29 +5,68 @@ package nvmlenergyreceiver
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
-	"go.uber.org/zap"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/host"
-	"github.com/otelcol-carbon/otelcol-carbon/internal/joule"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/metadata"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/meter"
 )
 
-// reporter reads a GPU and records what counts. What does not is counted with a reason in the
-// receiver's own telemetry, and each change is logged once.
+// reporter makes points of what the workers have read. It makes no call to the driver.
 type reporter struct {
-	logger    *zap.Logger
-	telemetry *metadata.TelemetryBuilder
-	builder   *metadata.MetricsBuilder
-	enabled   metadata.MetricsConfig
-	resource  pcommon.Resource
-	last      pcommon.Timestamp
+	*common
+
+	mu       sync.Mutex // over one collection
+	builder  *metadata.MetricsBuilder
+	resource pcommon.Resource
+	shares   []share
 }
+
+// methods is how many values of energy.method there are.
+const methods = 2
+
+var methodAttributes = [methods]metadata.AttributeEnergyMethod{metadata.AttributeEnergyMethodCounter, metadata.AttributeEnergyMethodIntegrated}
+
+// reported is what has been told of a GPU.
+type reported struct {
+	energy      [methods]stream
+	at          time.Time // the last reading that went into a point
+	millijoules uint64    // the energy then
+	shares      shares
+}
+
+// stream is one of hw.energy.
+type stream struct {
+	start time.Time // zero before its first point
+	last  pcommon.Timestamp
+	kept  *point // what the last process told last, which comes first
+}
+
+type point struct {
+	at     time.Time
+	joules float64
+}
+
+func (r *reported) restore(kept *state) {
+	for i, millijoules := range perMethod(kept.Meter.Totals) {
+		if start := kept.MethodStart[i]; !start.IsZero() {
+			r.energy[i] = stream{start: start, kept: &point{kept.At, joules(millijoules)}}
+		}
+	}
+	r.at, r.millijoules = kept.At, kept.Meter.Totals.Counter+kept.Meter.Totals.Integrated
+}
+
+func perMethod(totals meter.Growth) [methods]uint64 {
+	return [methods]uint64{totals.Counter, totals.Integrated}
+}
+
+func joules(millijoules uint64) float64 { return float64(millijoules) / 1e3 }
 
 func (r *reporter) identify(identity host.Identity) {
 	resource := r.builder.NewResourceBuilder()
@@ -40,119 +79,154 @@ func (r *reporter) identify(identity host.Identity) {
 	r.resource = resource.Emit()
 }
 
-func (r *reporter) emit() pmetric.Metrics {
-	return r.builder.Emit(metadata.WithResource(r.resource))
-}
-
-func (r *reporter) report(ctx context.Context, g *gpu) {
-	if g.lost() {
-		r.skip(ctx, metadata.AttributeReasonLost)
-		return
-	}
-	r.energy(ctx, g)
-	r.builder.Reset(metadata.WithStartTime(g.start))
-	if r.enabled.HwGpuUtilization.Enabled && g.present() {
-		if percent, ok := read(ctx, r, g, symbolUtilization, g.device.utilization); ok {
-			r.builder.RecordHwGpuUtilizationDataPoint(r.timestamp(time.Now()), float64(percent)/100, g.id, g.name, metadata.AttributeHwGpuTaskGeneral)
+// collect reports all GPUs. One whose state cannot be kept is left out, and is in the error: what is told of
+// it now could not be taken up again after a restart. Nothing of it is lost by waiting.
+func (r *reporter) collect(ctx context.Context, gpus []*gpu) (pmetric.Metrics, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	modules := map[uint32]bool{}
+	r.shares = r.shares[:0]
+	for _, g := range gpus {
+		g.mu.Lock()
+		if err := r.gpu(ctx, g, modules); err != nil {
+			errs = append(errs, fmt.Errorf("storage: the state of %s cannot be kept, its points wait until it can: %w", g.id, err))
 		}
+		g.mu.Unlock()
 	}
-	if r.enabled.HwTemperature.Enabled && g.present() {
-		if celsius, ok := read(ctx, r, g, symbolTemperature, g.device.temperature); ok {
-			r.builder.RecordHwTemperatureDataPoint(r.timestamp(time.Now()), int64(celsius), g.id, g.name)
+	r.builder.EmitForResource(metadata.WithResource(r.resource))
+	r.emitShares()
+	return r.builder.Emit(), errors.Join(errs...)
+}
+
+func (r *reporter) gpu(ctx context.Context, g *gpu, modules map[uint32]bool) error {
+	now := pcommon.NewTimestampFromTime(time.Now())
+	r.status(g, now)
+	if g.worker == nil || g.hung() {
+		r.absent(g)
+	}
+	if !g.meter.Ready() || g.start.IsZero() {
+		return nil
+	}
+	if g.meter.Module() {
+		// Both GPUs of a module show the same energy.
+		if modules[g.moduleID] {
+			return nil
 		}
+		modules[g.moduleID] = true
 	}
-	if r.wantsMemory() && g.present() {
-		if m, ok := read(ctx, r, g, symbolMemory, g.device.memory); ok {
-			r.memory(g, m)
-		}
+	if !g.readAt.After(g.reported.at) && g.reported.energy[0].kept == nil && g.reported.energy[1].kept == nil {
+		return nil
 	}
+	g.beginStreams()
+	if err := r.store.save(ctx, g); err != nil {
+		g.diary.skip(metadata.AttributeReasonNotPersisted)
+		return err
+	}
+	r.energy(g)
+	r.shares = g.appendShares(r.shares)
+	for _, record := range g.vitals.records {
+		record(r.builder, pcommon.NewTimestampFromTime(g.vitals.at))
+	}
+	g.vitals = vitals{}
+	return nil
 }
 
-func (r *reporter) energy(ctx context.Context, g *gpu) {
-	raw, ok := read(ctx, r, g, symbolEnergy, g.device.energy)
-	if !ok {
-		return
-	}
-	now := time.Now()
-	outcome := g.counter.Observe(raw, now)
-	log := r.logger.With(zap.String("hw.id", g.id), zap.Uint64("counter_mJ", raw))
-	switch outcome {
-	case joule.Rejected:
-		r.skip(ctx, metadata.AttributeReasonImplausible)
-		if g.changed(symbolEnergy, metadata.AttributeReasonImplausible) {
-			log.Warn("the energy counter of a GPU shows what it cannot have drawn: no points until it makes sense")
-		}
-		return
-	case joule.Rebased:
-		r.skip(ctx, metadata.AttributeReasonRebased)
-		log.Warn("the energy counter of a GPU has jumped, and counts on from there; the jump itself was not counted")
-	case joule.Reset:
-		r.skip(ctx, metadata.AttributeReasonReset)
-		log.Info("the energy counter of a GPU has started again at 0; what it drew between the last reading and that is not known")
-	}
-	if g.changed(symbolEnergy, 0) {
-		log.Info("GPU can be read again", zap.String("call", symbolEnergy))
-	}
-	r.recordEnergy(g, now)
-}
-
-func (r *reporter) recordEnergy(g *gpu, now time.Time) {
-	at := r.timestamp(now)
-	if g.start == 0 {
-		g.start = at
-	}
-	r.builder.Reset(metadata.WithStartTime(g.start))
-	r.builder.RecordHwEnergyDataPoint(at, g.joules(), g.id, metadata.AttributeHwTypeGpu, g.name,
-		metadata.AttributeEnergyMethodCounter, metadata.AttributeEnergyScopeGpu)
-	if watts, ok := g.power(now); ok {
-		r.builder.RecordHwPowerDataPoint(at, watts, g.id, metadata.AttributeHwTypeGpu, g.name,
-			metadata.AttributeEnergyMethodCounter, metadata.AttributeEnergyScopeGpu)
-	}
-	g.reported.millijoules, g.reported.at = g.counter.Total(), now
-}
-
-func (r *reporter) wantsMemory() bool {
-	return r.enabled.HwGpuMemoryUsage.Enabled || r.enabled.HwGpuMemoryLimit.Enabled || r.enabled.HwGpuMemoryUtilization.Enabled
-}
-
-func (r *reporter) memory(g *gpu, m memory) {
-	at := r.timestamp(time.Now())
-	r.builder.RecordHwGpuMemoryUsageDataPoint(at, int64(m.used), g.id, g.name)
-	r.builder.RecordHwGpuMemoryLimitDataPoint(at, int64(m.total), g.id, g.name)
-	if m.total > 0 {
-		r.builder.RecordHwGpuMemoryUtilizationDataPoint(at, float64(m.used)/float64(m.total), g.id, g.name)
-	}
-}
-
-// read makes a call. On a failure there is no value; the GPU may be lost by it.
-func read[T any](ctx context.Context, r *reporter, g *gpu, symbol string, call func() (T, error)) (value T, ok bool) {
-	value, err := call()
-	if err == nil {
-		// The energy has its own idea of when it can be read again.
-		if symbol != symbolEnergy && g.changed(symbol, 0) {
-			r.logger.Info("GPU can be read again", zap.String("hw.id", g.id), zap.String("call", symbol))
-		}
-		return value, true
-	}
-	reason := reasonOf(err)
-	r.skip(ctx, reason)
-	log := r.logger.With(zap.String("hw.id", g.id), zap.Error(err))
+func (r *reporter) absent(g *gpu) {
 	switch {
-	case reason == metadata.AttributeReasonLost:
-		g.device = nil
-		log.Warn("GPU is lost: no points of it until it is back")
-	case g.changed(symbol, reason):
-		log.Warn("GPU cannot be read: no points of this kind until it can")
+	case g.hung():
+		g.diary.skip(metadata.AttributeReasonHung)
+	case g.condition == lost:
+		g.diary.skip(metadata.AttributeReasonLost)
 	}
-	return value, false
 }
 
-func (r *reporter) skip(ctx context.Context, reason metadata.AttributeReason) {
-	r.telemetry.NvmlenergyReadingsSkipped.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", reason.String())))
+func (r *reporter) status(g *gpu, now pcommon.Timestamp) {
+	state := map[condition]metadata.AttributeHwState{
+		ok: metadata.AttributeHwStateOk, suspect: metadata.AttributeHwStateDegraded, lost: metadata.AttributeHwStateFailed,
+	}[g.condition]
+	if g.hung() {
+		state = metadata.AttributeHwStateDegraded
+	}
+	if !g.start.IsZero() {
+		r.since(g.start)
+	}
+	for _, s := range []metadata.AttributeHwState{metadata.AttributeHwStateOk, metadata.AttributeHwStateDegraded, metadata.AttributeHwStateFailed} {
+		value := int64(0)
+		if s == state {
+			value = 1
+		}
+		r.builder.RecordHwStatusDataPoint(now, value, g.id, metadata.AttributeHwTypeGpu, g.name, s)
+	}
+	for xid, count := range g.xids {
+		r.builder.RecordHwErrorsDataPoint(now, count, g.id, metadata.AttributeHwTypeGpu, g.name, metadata.AttributeErrorTypeUncorrected, int64(xid))
+	}
 }
 
-// timestamp never goes back: when the wall clock is set back, points wait for it to catch up.
-func (r *reporter) timestamp(now time.Time) pcommon.Timestamp {
-	r.last = max(r.last+1, pcommon.NewTimestampFromTime(now))
-	return r.last
+// beginStreams decides which streams of hw.energy there are. A method that was never used, or is in use for
+// nothing, has none.
+func (g *gpu) beginStreams() {
+	inUse := 0
+	if g.meter.Source() > meter.Counter {
+		inUse = 1
+	}
+	for i, total := range perMethod(g.meter.Totals()) {
+		s := &g.reported.energy[i]
+		if s.start.IsZero() && (total > 0 || i == inUse) {
+			s.start = g.start
+			if !g.reported.at.IsZero() {
+				s.start = g.reported.at
+			}
+		}
+	}
+}
+
+// energy records each stream with its total. The first point of a stream is 0 at its start, or what the
+// last process told last: so that those who count from the first point on miss nothing.
+func (r *reporter) energy(g *gpu) {
+	scope := metadata.AttributeEnergyScopeGpu
+	if g.meter.Module() {
+		scope = metadata.AttributeEnergyScopeModule
+	}
+	totals := perMethod(g.meter.Totals())
+	for i := range g.reported.energy {
+		s := &g.reported.energy[i]
+		if s.start.IsZero() {
+			continue
+		}
+		first := s.kept
+		if s.last == 0 && first == nil {
+			first = &point{at: s.start}
+		}
+		s.kept = nil
+		r.since(s.start)
+		for _, p := range []*point{first, {g.readAt, joules(totals[i])}} {
+			if p == nil || p != first && first != nil && !p.at.After(first.at) {
+				continue
+			}
+			s.last = max(s.last+1, pcommon.NewTimestampFromTime(p.at))
+			r.builder.RecordHwEnergyDataPoint(s.last, p.joules, g.id, metadata.AttributeHwTypeGpu, g.name, methodAttributes[i], scope)
+		}
+	}
+	r.power(g, totals, scope)
+}
+
+// power records the mean since the last report, from the energy; none if that was only just: the counter
+// moves in steps of up to 100 ms.
+func (r *reporter) power(g *gpu, totals [methods]uint64, scope metadata.AttributeEnergyScope) {
+	method := metadata.AttributeEnergyMethodCounter
+	if g.meter.Source() > meter.Counter {
+		method = metadata.AttributeEnergyMethodIntegrated
+	}
+	all := totals[0] + totals[1]
+	if elapsed := g.readAt.Sub(g.reported.at); !g.reported.at.IsZero() && elapsed >= time.Second {
+		watts := joules(all-g.reported.millijoules) / elapsed.Seconds()
+		r.builder.RecordHwPowerDataPoint(pcommon.NewTimestampFromTime(g.readAt), watts, g.id, metadata.AttributeHwTypeGpu, g.name, method, scope)
+	}
+	g.reported.at, g.reported.millijoules = g.readAt, all
+}
+
+// since sets the start of the points that follow.
+func (r *reporter) since(start time.Time) {
+	r.builder.Reset(metadata.WithStartTime(pcommon.NewTimestampFromTime(start)))
 }

@@ -71,6 +71,13 @@ NVML nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int *major, int *mi
 	return SUCCESS;
 }
 
+NVML nvmlDeviceGetMinorNumber(nvmlDevice_t device, unsigned *minor)
+{
+	LOOK_GPU(nvmlDeviceGetMinorNumber);
+	*minor = (unsigned)v.index;
+	return SUCCESS;
+}
+
 NVML nvmlDeviceGetModuleId(nvmlDevice_t device, unsigned *id)
 {
 	LOOK_GPU(nvmlDeviceGetModuleId);

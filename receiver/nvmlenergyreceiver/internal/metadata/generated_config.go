@@ -61,6 +61,58 @@ func (ms *HwEnergyMetricConfig) Validate() error {
 	return nil
 }
 
+// HwErrorsMetricAttributeKey specifies the key of an attribute for the hw.errors metric.
+type HwErrorsMetricAttributeKey string
+
+const (
+	HwErrorsMetricAttributeKeyHwID      HwErrorsMetricAttributeKey = "hw.id"
+	HwErrorsMetricAttributeKeyHwType    HwErrorsMetricAttributeKey = "hw.type"
+	HwErrorsMetricAttributeKeyHwName    HwErrorsMetricAttributeKey = "hw.name"
+	HwErrorsMetricAttributeKeyErrorType HwErrorsMetricAttributeKey = "error.type"
+	HwErrorsMetricAttributeKeyNvidiaXid HwErrorsMetricAttributeKey = "nvidia.xid"
+)
+
+// HwErrorsMetricConfig provides config for the hw.errors metric.
+type HwErrorsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                       `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwErrorsMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwErrorsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwErrorsMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwErrorsMetricAttributeKeyHwID, HwErrorsMetricAttributeKeyHwType, HwErrorsMetricAttributeKeyHwName, HwErrorsMetricAttributeKeyErrorType, HwErrorsMetricAttributeKeyNvidiaXid:
+		default:
+			return fmt.Errorf("metric hw.errors doesn't have an attribute %v, valid attributes: [hw.id, hw.type, hw.name, error.type, nvidia.xid]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // HwGpuMemoryLimitMetricAttributeKey specifies the key of an attribute for the hw.gpu.memory.limit metric.
 type HwGpuMemoryLimitMetricAttributeKey string
 
@@ -310,6 +362,57 @@ func (ms *HwPowerMetricConfig) Validate() error {
 	return nil
 }
 
+// HwStatusMetricAttributeKey specifies the key of an attribute for the hw.status metric.
+type HwStatusMetricAttributeKey string
+
+const (
+	HwStatusMetricAttributeKeyHwID    HwStatusMetricAttributeKey = "hw.id"
+	HwStatusMetricAttributeKeyHwType  HwStatusMetricAttributeKey = "hw.type"
+	HwStatusMetricAttributeKeyHwName  HwStatusMetricAttributeKey = "hw.name"
+	HwStatusMetricAttributeKeyHwState HwStatusMetricAttributeKey = "hw.state"
+)
+
+// HwStatusMetricConfig provides config for the hw.status metric.
+type HwStatusMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                       `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwStatusMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwStatusMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwStatusMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwStatusMetricAttributeKeyHwID, HwStatusMetricAttributeKeyHwType, HwStatusMetricAttributeKeyHwName, HwStatusMetricAttributeKeyHwState:
+		default:
+			return fmt.Errorf("metric hw.status doesn't have an attribute %v, valid attributes: [hw.id, hw.type, hw.name, hw.state]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // HwTemperatureMetricAttributeKey specifies the key of an attribute for the hw.temperature metric.
 type HwTemperatureMetricAttributeKey string
 
@@ -359,15 +462,172 @@ func (ms *HwTemperatureMetricConfig) Validate() error {
 	return nil
 }
 
+// NvidiaGpuClockFrequencyMetricAttributeKey specifies the key of an attribute for the nvidia.gpu.clock.frequency metric.
+type NvidiaGpuClockFrequencyMetricAttributeKey string
+
+const (
+	NvidiaGpuClockFrequencyMetricAttributeKeyHwID           NvidiaGpuClockFrequencyMetricAttributeKey = "hw.id"
+	NvidiaGpuClockFrequencyMetricAttributeKeyHwName         NvidiaGpuClockFrequencyMetricAttributeKey = "hw.name"
+	NvidiaGpuClockFrequencyMetricAttributeKeyNvidiaGpuClock NvidiaGpuClockFrequencyMetricAttributeKey = "nvidia.gpu.clock"
+)
+
+// NvidiaGpuClockFrequencyMetricConfig provides config for the nvidia.gpu.clock.frequency metric.
+type NvidiaGpuClockFrequencyMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                      `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []NvidiaGpuClockFrequencyMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *NvidiaGpuClockFrequencyMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *NvidiaGpuClockFrequencyMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case NvidiaGpuClockFrequencyMetricAttributeKeyHwID, NvidiaGpuClockFrequencyMetricAttributeKeyHwName, NvidiaGpuClockFrequencyMetricAttributeKeyNvidiaGpuClock:
+		default:
+			return fmt.Errorf("metric nvidia.gpu.clock.frequency doesn't have an attribute %v, valid attributes: [hw.id, hw.name, nvidia.gpu.clock]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// NvidiaGpuThrottledMetricAttributeKey specifies the key of an attribute for the nvidia.gpu.throttled metric.
+type NvidiaGpuThrottledMetricAttributeKey string
+
+const (
+	NvidiaGpuThrottledMetricAttributeKeyHwID                    NvidiaGpuThrottledMetricAttributeKey = "hw.id"
+	NvidiaGpuThrottledMetricAttributeKeyHwName                  NvidiaGpuThrottledMetricAttributeKey = "hw.name"
+	NvidiaGpuThrottledMetricAttributeKeyNvidiaGpuThrottleReason NvidiaGpuThrottledMetricAttributeKey = "nvidia.gpu.throttle.reason"
+)
+
+// NvidiaGpuThrottledMetricConfig provides config for the nvidia.gpu.throttled metric.
+type NvidiaGpuThrottledMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                 `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []NvidiaGpuThrottledMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *NvidiaGpuThrottledMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *NvidiaGpuThrottledMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case NvidiaGpuThrottledMetricAttributeKeyHwID, NvidiaGpuThrottledMetricAttributeKeyHwName, NvidiaGpuThrottledMetricAttributeKeyNvidiaGpuThrottleReason:
+		default:
+			return fmt.Errorf("metric nvidia.gpu.throttled doesn't have an attribute %v, valid attributes: [hw.id, hw.name, nvidia.gpu.throttle.reason]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// WorkloadEnergyMetricAttributeKey specifies the key of an attribute for the workload.energy metric.
+type WorkloadEnergyMetricAttributeKey string
+
+const (
+	WorkloadEnergyMetricAttributeKeyHwID                WorkloadEnergyMetricAttributeKey = "hw.id"
+	WorkloadEnergyMetricAttributeKeyHwType              WorkloadEnergyMetricAttributeKey = "hw.type"
+	WorkloadEnergyMetricAttributeKeyWorkloadKind        WorkloadEnergyMetricAttributeKey = "workload.kind"
+	WorkloadEnergyMetricAttributeKeyWorkloadAttribution WorkloadEnergyMetricAttributeKey = "workload.attribution"
+	WorkloadEnergyMetricAttributeKeyEnergyMethod        WorkloadEnergyMetricAttributeKey = "energy.method"
+)
+
+// WorkloadEnergyMetricConfig provides config for the workload.energy metric.
+type WorkloadEnergyMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                             `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []WorkloadEnergyMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *WorkloadEnergyMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *WorkloadEnergyMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case WorkloadEnergyMetricAttributeKeyHwID, WorkloadEnergyMetricAttributeKeyHwType, WorkloadEnergyMetricAttributeKeyWorkloadKind, WorkloadEnergyMetricAttributeKeyWorkloadAttribution, WorkloadEnergyMetricAttributeKeyEnergyMethod:
+		default:
+			return fmt.Errorf("metric workload.energy doesn't have an attribute %v, valid attributes: [hw.id, hw.type, workload.kind, workload.attribution, energy.method]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // MetricsConfig provides config for nvmlenergy metrics.
 type MetricsConfig struct {
-	HwEnergy               HwEnergyMetricConfig               `mapstructure:"hw.energy"`
-	HwGpuMemoryLimit       HwGpuMemoryLimitMetricConfig       `mapstructure:"hw.gpu.memory.limit"`
-	HwGpuMemoryUsage       HwGpuMemoryUsageMetricConfig       `mapstructure:"hw.gpu.memory.usage"`
-	HwGpuMemoryUtilization HwGpuMemoryUtilizationMetricConfig `mapstructure:"hw.gpu.memory.utilization"`
-	HwGpuUtilization       HwGpuUtilizationMetricConfig       `mapstructure:"hw.gpu.utilization"`
-	HwPower                HwPowerMetricConfig                `mapstructure:"hw.power"`
-	HwTemperature          HwTemperatureMetricConfig          `mapstructure:"hw.temperature"`
+	HwEnergy                HwEnergyMetricConfig                `mapstructure:"hw.energy"`
+	HwErrors                HwErrorsMetricConfig                `mapstructure:"hw.errors"`
+	HwGpuMemoryLimit        HwGpuMemoryLimitMetricConfig        `mapstructure:"hw.gpu.memory.limit"`
+	HwGpuMemoryUsage        HwGpuMemoryUsageMetricConfig        `mapstructure:"hw.gpu.memory.usage"`
+	HwGpuMemoryUtilization  HwGpuMemoryUtilizationMetricConfig  `mapstructure:"hw.gpu.memory.utilization"`
+	HwGpuUtilization        HwGpuUtilizationMetricConfig        `mapstructure:"hw.gpu.utilization"`
+	HwPower                 HwPowerMetricConfig                 `mapstructure:"hw.power"`
+	HwStatus                HwStatusMetricConfig                `mapstructure:"hw.status"`
+	HwTemperature           HwTemperatureMetricConfig           `mapstructure:"hw.temperature"`
+	NvidiaGpuClockFrequency NvidiaGpuClockFrequencyMetricConfig `mapstructure:"nvidia.gpu.clock.frequency"`
+	NvidiaGpuThrottled      NvidiaGpuThrottledMetricConfig      `mapstructure:"nvidia.gpu.throttled"`
+	WorkloadEnergy          WorkloadEnergyMetricConfig          `mapstructure:"workload.energy"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
@@ -376,6 +636,11 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled:             true,
 			AggregationStrategy: AggregationStrategySum,
 			EnabledAttributes:   []HwEnergyMetricAttributeKey{HwEnergyMetricAttributeKeyHwID, HwEnergyMetricAttributeKeyHwType, HwEnergyMetricAttributeKeyHwName, HwEnergyMetricAttributeKeyEnergyMethod, HwEnergyMetricAttributeKeyEnergyScope},
+		},
+		HwErrors: HwErrorsMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []HwErrorsMetricAttributeKey{HwErrorsMetricAttributeKeyHwID, HwErrorsMetricAttributeKeyHwType, HwErrorsMetricAttributeKeyHwName, HwErrorsMetricAttributeKeyErrorType, HwErrorsMetricAttributeKeyNvidiaXid},
 		},
 		HwGpuMemoryLimit: HwGpuMemoryLimitMetricConfig{
 			Enabled:             false,
@@ -402,10 +667,30 @@ func DefaultMetricsConfig() MetricsConfig {
 			AggregationStrategy: AggregationStrategyAvg,
 			EnabledAttributes:   []HwPowerMetricAttributeKey{HwPowerMetricAttributeKeyHwID, HwPowerMetricAttributeKeyHwType, HwPowerMetricAttributeKeyHwName, HwPowerMetricAttributeKeyEnergyMethod, HwPowerMetricAttributeKeyEnergyScope},
 		},
+		HwStatus: HwStatusMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []HwStatusMetricAttributeKey{HwStatusMetricAttributeKeyHwID, HwStatusMetricAttributeKeyHwType, HwStatusMetricAttributeKeyHwName, HwStatusMetricAttributeKeyHwState},
+		},
 		HwTemperature: HwTemperatureMetricConfig{
 			Enabled:             false,
 			AggregationStrategy: AggregationStrategyAvg,
 			EnabledAttributes:   []HwTemperatureMetricAttributeKey{HwTemperatureMetricAttributeKeyHwID, HwTemperatureMetricAttributeKeyHwName},
+		},
+		NvidiaGpuClockFrequency: NvidiaGpuClockFrequencyMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []NvidiaGpuClockFrequencyMetricAttributeKey{NvidiaGpuClockFrequencyMetricAttributeKeyHwID, NvidiaGpuClockFrequencyMetricAttributeKeyHwName, NvidiaGpuClockFrequencyMetricAttributeKeyNvidiaGpuClock},
+		},
+		NvidiaGpuThrottled: NvidiaGpuThrottledMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []NvidiaGpuThrottledMetricAttributeKey{NvidiaGpuThrottledMetricAttributeKeyHwID, NvidiaGpuThrottledMetricAttributeKeyHwName, NvidiaGpuThrottledMetricAttributeKeyNvidiaGpuThrottleReason},
+		},
+		WorkloadEnergy: WorkloadEnergyMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []WorkloadEnergyMetricAttributeKey{WorkloadEnergyMetricAttributeKeyHwID, WorkloadEnergyMetricAttributeKeyHwType, WorkloadEnergyMetricAttributeKeyWorkloadKind, WorkloadEnergyMetricAttributeKeyWorkloadAttribution, WorkloadEnergyMetricAttributeKeyEnergyMethod},
 		},
 	}
 }

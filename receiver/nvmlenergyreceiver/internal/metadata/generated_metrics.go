@@ -20,12 +20,55 @@ const (
 	AggregationStrategyMax = "max"
 )
 
+// AttributeCause specifies the value cause attribute.
+type AttributeCause int
+
+const (
+	_ AttributeCause = iota
+	AttributeCauseEnvironment
+	AttributeCauseAttributes
+	AttributeCauseCache
+	AttributeCauseLate
+	AttributeCauseInvalid
+	AttributeCauseExcess
+)
+
+// String returns the string representation of the AttributeCause.
+func (av AttributeCause) String() string {
+	switch av {
+	case AttributeCauseEnvironment:
+		return "environment"
+	case AttributeCauseAttributes:
+		return "attributes"
+	case AttributeCauseCache:
+		return "cache"
+	case AttributeCauseLate:
+		return "late"
+	case AttributeCauseInvalid:
+		return "invalid"
+	case AttributeCauseExcess:
+		return "excess"
+	}
+	return ""
+}
+
+// MapAttributeCause is a helper map of string to AttributeCause attribute value.
+var MapAttributeCause = map[string]AttributeCause{
+	"environment": AttributeCauseEnvironment,
+	"attributes":  AttributeCauseAttributes,
+	"cache":       AttributeCauseCache,
+	"late":        AttributeCauseLate,
+	"invalid":     AttributeCauseInvalid,
+	"excess":      AttributeCauseExcess,
+}
+
 // AttributeEnergyMethod specifies the value energy.method attribute.
 type AttributeEnergyMethod int
 
 const (
 	_ AttributeEnergyMethod = iota
 	AttributeEnergyMethodCounter
+	AttributeEnergyMethodIntegrated
 )
 
 // String returns the string representation of the AttributeEnergyMethod.
@@ -33,13 +76,16 @@ func (av AttributeEnergyMethod) String() string {
 	switch av {
 	case AttributeEnergyMethodCounter:
 		return "counter"
+	case AttributeEnergyMethodIntegrated:
+		return "integrated"
 	}
 	return ""
 }
 
 // MapAttributeEnergyMethod is a helper map of string to AttributeEnergyMethod attribute value.
 var MapAttributeEnergyMethod = map[string]AttributeEnergyMethod{
-	"counter": AttributeEnergyMethodCounter,
+	"counter":    AttributeEnergyMethodCounter,
+	"integrated": AttributeEnergyMethodIntegrated,
 }
 
 // AttributeEnergyScope specifies the value energy.scope attribute.
@@ -48,6 +94,7 @@ type AttributeEnergyScope int
 const (
 	_ AttributeEnergyScope = iota
 	AttributeEnergyScopeGpu
+	AttributeEnergyScopeModule
 )
 
 // String returns the string representation of the AttributeEnergyScope.
@@ -55,13 +102,38 @@ func (av AttributeEnergyScope) String() string {
 	switch av {
 	case AttributeEnergyScopeGpu:
 		return "gpu"
+	case AttributeEnergyScopeModule:
+		return "module"
 	}
 	return ""
 }
 
 // MapAttributeEnergyScope is a helper map of string to AttributeEnergyScope attribute value.
 var MapAttributeEnergyScope = map[string]AttributeEnergyScope{
-	"gpu": AttributeEnergyScopeGpu,
+	"gpu":    AttributeEnergyScopeGpu,
+	"module": AttributeEnergyScopeModule,
+}
+
+// AttributeErrorType specifies the value error.type attribute.
+type AttributeErrorType int
+
+const (
+	_ AttributeErrorType = iota
+	AttributeErrorTypeUncorrected
+)
+
+// String returns the string representation of the AttributeErrorType.
+func (av AttributeErrorType) String() string {
+	switch av {
+	case AttributeErrorTypeUncorrected:
+		return "uncorrected"
+	}
+	return ""
+}
+
+// MapAttributeErrorType is a helper map of string to AttributeErrorType attribute value.
+var MapAttributeErrorType = map[string]AttributeErrorType{
+	"uncorrected": AttributeErrorTypeUncorrected,
 }
 
 // AttributeHwGpuTask specifies the value hw.gpu.task attribute.
@@ -70,6 +142,8 @@ type AttributeHwGpuTask int
 const (
 	_ AttributeHwGpuTask = iota
 	AttributeHwGpuTaskGeneral
+	AttributeHwGpuTaskEncoder
+	AttributeHwGpuTaskDecoder
 )
 
 // String returns the string representation of the AttributeHwGpuTask.
@@ -77,6 +151,10 @@ func (av AttributeHwGpuTask) String() string {
 	switch av {
 	case AttributeHwGpuTaskGeneral:
 		return "general"
+	case AttributeHwGpuTaskEncoder:
+		return "encoder"
+	case AttributeHwGpuTaskDecoder:
+		return "decoder"
 	}
 	return ""
 }
@@ -84,6 +162,38 @@ func (av AttributeHwGpuTask) String() string {
 // MapAttributeHwGpuTask is a helper map of string to AttributeHwGpuTask attribute value.
 var MapAttributeHwGpuTask = map[string]AttributeHwGpuTask{
 	"general": AttributeHwGpuTaskGeneral,
+	"encoder": AttributeHwGpuTaskEncoder,
+	"decoder": AttributeHwGpuTaskDecoder,
+}
+
+// AttributeHwState specifies the value hw.state attribute.
+type AttributeHwState int
+
+const (
+	_ AttributeHwState = iota
+	AttributeHwStateOk
+	AttributeHwStateDegraded
+	AttributeHwStateFailed
+)
+
+// String returns the string representation of the AttributeHwState.
+func (av AttributeHwState) String() string {
+	switch av {
+	case AttributeHwStateOk:
+		return "ok"
+	case AttributeHwStateDegraded:
+		return "degraded"
+	case AttributeHwStateFailed:
+		return "failed"
+	}
+	return ""
+}
+
+// MapAttributeHwState is a helper map of string to AttributeHwState attribute value.
+var MapAttributeHwState = map[string]AttributeHwState{
+	"ok":       AttributeHwStateOk,
+	"degraded": AttributeHwStateDegraded,
+	"failed":   AttributeHwStateFailed,
 }
 
 // AttributeHwType specifies the value hw.type attribute.
@@ -108,6 +218,82 @@ var MapAttributeHwType = map[string]AttributeHwType{
 	"gpu": AttributeHwTypeGpu,
 }
 
+// AttributeNvidiaGpuClock specifies the value nvidia.gpu.clock attribute.
+type AttributeNvidiaGpuClock int
+
+const (
+	_ AttributeNvidiaGpuClock = iota
+	AttributeNvidiaGpuClockGraphics
+	AttributeNvidiaGpuClockSm
+	AttributeNvidiaGpuClockMemory
+	AttributeNvidiaGpuClockVideo
+)
+
+// String returns the string representation of the AttributeNvidiaGpuClock.
+func (av AttributeNvidiaGpuClock) String() string {
+	switch av {
+	case AttributeNvidiaGpuClockGraphics:
+		return "graphics"
+	case AttributeNvidiaGpuClockSm:
+		return "sm"
+	case AttributeNvidiaGpuClockMemory:
+		return "memory"
+	case AttributeNvidiaGpuClockVideo:
+		return "video"
+	}
+	return ""
+}
+
+// MapAttributeNvidiaGpuClock is a helper map of string to AttributeNvidiaGpuClock attribute value.
+var MapAttributeNvidiaGpuClock = map[string]AttributeNvidiaGpuClock{
+	"graphics": AttributeNvidiaGpuClockGraphics,
+	"sm":       AttributeNvidiaGpuClockSm,
+	"memory":   AttributeNvidiaGpuClockMemory,
+	"video":    AttributeNvidiaGpuClockVideo,
+}
+
+// AttributeNvidiaGpuThrottleReason specifies the value nvidia.gpu.throttle.reason attribute.
+type AttributeNvidiaGpuThrottleReason int
+
+const (
+	_ AttributeNvidiaGpuThrottleReason = iota
+	AttributeNvidiaGpuThrottleReasonSwPowerCap
+	AttributeNvidiaGpuThrottleReasonHwSlowdown
+	AttributeNvidiaGpuThrottleReasonHwPowerBrake
+	AttributeNvidiaGpuThrottleReasonHwThermal
+	AttributeNvidiaGpuThrottleReasonSwThermal
+	AttributeNvidiaGpuThrottleReasonSyncBoost
+)
+
+// String returns the string representation of the AttributeNvidiaGpuThrottleReason.
+func (av AttributeNvidiaGpuThrottleReason) String() string {
+	switch av {
+	case AttributeNvidiaGpuThrottleReasonSwPowerCap:
+		return "sw_power_cap"
+	case AttributeNvidiaGpuThrottleReasonHwSlowdown:
+		return "hw_slowdown"
+	case AttributeNvidiaGpuThrottleReasonHwPowerBrake:
+		return "hw_power_brake"
+	case AttributeNvidiaGpuThrottleReasonHwThermal:
+		return "hw_thermal"
+	case AttributeNvidiaGpuThrottleReasonSwThermal:
+		return "sw_thermal"
+	case AttributeNvidiaGpuThrottleReasonSyncBoost:
+		return "sync_boost"
+	}
+	return ""
+}
+
+// MapAttributeNvidiaGpuThrottleReason is a helper map of string to AttributeNvidiaGpuThrottleReason attribute value.
+var MapAttributeNvidiaGpuThrottleReason = map[string]AttributeNvidiaGpuThrottleReason{
+	"sw_power_cap":   AttributeNvidiaGpuThrottleReasonSwPowerCap,
+	"hw_slowdown":    AttributeNvidiaGpuThrottleReasonHwSlowdown,
+	"hw_power_brake": AttributeNvidiaGpuThrottleReasonHwPowerBrake,
+	"hw_thermal":     AttributeNvidiaGpuThrottleReasonHwThermal,
+	"sw_thermal":     AttributeNvidiaGpuThrottleReasonSwThermal,
+	"sync_boost":     AttributeNvidiaGpuThrottleReasonSyncBoost,
+}
+
 // AttributeReason specifies the value reason attribute.
 type AttributeReason int
 
@@ -120,6 +306,8 @@ const (
 	AttributeReasonRebased
 	AttributeReasonReset
 	AttributeReasonHung
+	AttributeReasonGap
+	AttributeReasonNotPersisted
 )
 
 // String returns the string representation of the AttributeReason.
@@ -139,25 +327,145 @@ func (av AttributeReason) String() string {
 		return "reset"
 	case AttributeReasonHung:
 		return "hung"
+	case AttributeReasonGap:
+		return "gap"
+	case AttributeReasonNotPersisted:
+		return "not_persisted"
 	}
 	return ""
 }
 
 // MapAttributeReason is a helper map of string to AttributeReason attribute value.
 var MapAttributeReason = map[string]AttributeReason{
-	"lost":        AttributeReasonLost,
-	"unreadable":  AttributeReasonUnreadable,
-	"unsupported": AttributeReasonUnsupported,
-	"implausible": AttributeReasonImplausible,
-	"rebased":     AttributeReasonRebased,
-	"reset":       AttributeReasonReset,
-	"hung":        AttributeReasonHung,
+	"lost":          AttributeReasonLost,
+	"unreadable":    AttributeReasonUnreadable,
+	"unsupported":   AttributeReasonUnsupported,
+	"implausible":   AttributeReasonImplausible,
+	"rebased":       AttributeReasonRebased,
+	"reset":         AttributeReasonReset,
+	"hung":          AttributeReasonHung,
+	"gap":           AttributeReasonGap,
+	"not_persisted": AttributeReasonNotPersisted,
+}
+
+// AttributeSource specifies the value source attribute.
+type AttributeSource int
+
+const (
+	_ AttributeSource = iota
+	AttributeSourceCounter
+	AttributeSourceSamples
+	AttributeSourceAverage
+	AttributeSourceInstant
+)
+
+// String returns the string representation of the AttributeSource.
+func (av AttributeSource) String() string {
+	switch av {
+	case AttributeSourceCounter:
+		return "counter"
+	case AttributeSourceSamples:
+		return "samples"
+	case AttributeSourceAverage:
+		return "average"
+	case AttributeSourceInstant:
+		return "instant"
+	}
+	return ""
+}
+
+// MapAttributeSource is a helper map of string to AttributeSource attribute value.
+var MapAttributeSource = map[string]AttributeSource{
+	"counter": AttributeSourceCounter,
+	"samples": AttributeSourceSamples,
+	"average": AttributeSourceAverage,
+	"instant": AttributeSourceInstant,
+}
+
+// AttributeWorkloadAttribution specifies the value workload.attribution attribute.
+type AttributeWorkloadAttribution int
+
+const (
+	_ AttributeWorkloadAttribution = iota
+	AttributeWorkloadAttributionExclusive
+	AttributeWorkloadAttributionMeasuredShare
+	AttributeWorkloadAttributionEstimatedShare
+)
+
+// String returns the string representation of the AttributeWorkloadAttribution.
+func (av AttributeWorkloadAttribution) String() string {
+	switch av {
+	case AttributeWorkloadAttributionExclusive:
+		return "exclusive"
+	case AttributeWorkloadAttributionMeasuredShare:
+		return "measured_share"
+	case AttributeWorkloadAttributionEstimatedShare:
+		return "estimated_share"
+	}
+	return ""
+}
+
+// MapAttributeWorkloadAttribution is a helper map of string to AttributeWorkloadAttribution attribute value.
+var MapAttributeWorkloadAttribution = map[string]AttributeWorkloadAttribution{
+	"exclusive":       AttributeWorkloadAttributionExclusive,
+	"measured_share":  AttributeWorkloadAttributionMeasuredShare,
+	"estimated_share": AttributeWorkloadAttributionEstimatedShare,
+}
+
+// AttributeWorkloadKind specifies the value workload.kind attribute.
+type AttributeWorkloadKind int
+
+const (
+	_ AttributeWorkloadKind = iota
+	AttributeWorkloadKindContainer
+	AttributeWorkloadKindJob
+	AttributeWorkloadKindUnit
+	AttributeWorkloadKindProcess
+	AttributeWorkloadKindIdle
+	AttributeWorkloadKindUnattributed
+	AttributeWorkloadKindOther
+)
+
+// String returns the string representation of the AttributeWorkloadKind.
+func (av AttributeWorkloadKind) String() string {
+	switch av {
+	case AttributeWorkloadKindContainer:
+		return "container"
+	case AttributeWorkloadKindJob:
+		return "job"
+	case AttributeWorkloadKindUnit:
+		return "unit"
+	case AttributeWorkloadKindProcess:
+		return "process"
+	case AttributeWorkloadKindIdle:
+		return "idle"
+	case AttributeWorkloadKindUnattributed:
+		return "unattributed"
+	case AttributeWorkloadKindOther:
+		return "other"
+	}
+	return ""
+}
+
+// MapAttributeWorkloadKind is a helper map of string to AttributeWorkloadKind attribute value.
+var MapAttributeWorkloadKind = map[string]AttributeWorkloadKind{
+	"container":    AttributeWorkloadKindContainer,
+	"job":          AttributeWorkloadKindJob,
+	"unit":         AttributeWorkloadKindUnit,
+	"process":      AttributeWorkloadKindProcess,
+	"idle":         AttributeWorkloadKindIdle,
+	"unattributed": AttributeWorkloadKindUnattributed,
+	"other":        AttributeWorkloadKindOther,
 }
 
 var MetricsInfo = metricsInfo{
 	HwEnergy: metricInfo{
 		Name:       "hw.energy",
 		Attributes: []string{"hw.id", "hw.type", "hw.name", "energy.method", "energy.scope"},
+	},
+	HwErrors: metricInfo{
+		Name:       "hw.errors",
+		Attributes: []string{"hw.id", "hw.type", "hw.name", "error.type", "nvidia.xid"},
 	},
 	HwGpuMemoryLimit: metricInfo{
 		Name:       "hw.gpu.memory.limit",
@@ -179,20 +487,41 @@ var MetricsInfo = metricsInfo{
 		Name:       "hw.power",
 		Attributes: []string{"hw.id", "hw.type", "hw.name", "energy.method", "energy.scope"},
 	},
+	HwStatus: metricInfo{
+		Name:       "hw.status",
+		Attributes: []string{"hw.id", "hw.type", "hw.name", "hw.state"},
+	},
 	HwTemperature: metricInfo{
 		Name:       "hw.temperature",
 		Attributes: []string{"hw.id", "hw.name"},
 	},
+	NvidiaGpuClockFrequency: metricInfo{
+		Name:       "nvidia.gpu.clock.frequency",
+		Attributes: []string{"hw.id", "hw.name", "nvidia.gpu.clock"},
+	},
+	NvidiaGpuThrottled: metricInfo{
+		Name:       "nvidia.gpu.throttled",
+		Attributes: []string{"hw.id", "hw.name", "nvidia.gpu.throttle.reason"},
+	},
+	WorkloadEnergy: metricInfo{
+		Name:       "workload.energy",
+		Attributes: []string{"hw.id", "hw.type", "workload.kind", "workload.attribution", "energy.method"},
+	},
 }
 
 type metricsInfo struct {
-	HwEnergy               metricInfo
-	HwGpuMemoryLimit       metricInfo
-	HwGpuMemoryUsage       metricInfo
-	HwGpuMemoryUtilization metricInfo
-	HwGpuUtilization       metricInfo
-	HwPower                metricInfo
-	HwTemperature          metricInfo
+	HwEnergy                metricInfo
+	HwErrors                metricInfo
+	HwGpuMemoryLimit        metricInfo
+	HwGpuMemoryUsage        metricInfo
+	HwGpuMemoryUtilization  metricInfo
+	HwGpuUtilization        metricInfo
+	HwPower                 metricInfo
+	HwStatus                metricInfo
+	HwTemperature           metricInfo
+	NvidiaGpuClockFrequency metricInfo
+	NvidiaGpuThrottled      metricInfo
+	WorkloadEnergy          metricInfo
 }
 
 type metricInfo struct {
@@ -295,6 +624,109 @@ func (m *metricHwEnergy) emit(metrics pmetric.MetricSlice) {
 
 func newMetricHwEnergy(cfg HwEnergyMetricConfig) metricHwEnergy {
 	m := metricHwEnergy{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwErrors struct {
+	data          pmetric.Metric       // data buffer for generated metric.
+	config        HwErrorsMetricConfig // metric config provided by user.
+	capacity      int                  // max observed number of data points added to the metric.
+	aggDataPoints []int64              // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.errors metric with initial data.
+func (m *metricHwErrors) init() {
+	m.data.SetName("hw.errors")
+	m.data.SetDescription("Errors that the driver has reported of the GPU since the receiver listens.")
+	m.data.SetUnit("{error}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwErrors) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwTypeAttributeValue string, hwNameAttributeValue string, errorTypeAttributeValue string, nvidiaXidAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwErrorsMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwErrorsMetricAttributeKeyHwType) {
+		dp.Attributes().PutStr("hw.type", hwTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwErrorsMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwErrorsMetricAttributeKeyErrorType) {
+		dp.Attributes().PutStr("error.type", errorTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwErrorsMetricAttributeKeyNvidiaXid) {
+		dp.Attributes().PutInt("nvidia.xid", nvidiaXidAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwErrors) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwErrors) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwErrors(cfg HwErrorsMetricConfig) metricHwErrors {
+	m := metricHwErrors{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -779,6 +1211,106 @@ func newMetricHwPower(cfg HwPowerMetricConfig) metricHwPower {
 	return m
 }
 
+type metricHwStatus struct {
+	data          pmetric.Metric       // data buffer for generated metric.
+	config        HwStatusMetricConfig // metric config provided by user.
+	capacity      int                  // max observed number of data points added to the metric.
+	aggDataPoints []int64              // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.status metric with initial data.
+func (m *metricHwStatus) init() {
+	m.data.SetName("hw.status")
+	m.data.SetDescription("Whether the GPU is in this state, 1 or 0.")
+	m.data.SetUnit("1")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwStatus) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwTypeAttributeValue string, hwNameAttributeValue string, hwStateAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwStatusMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwStatusMetricAttributeKeyHwType) {
+		dp.Attributes().PutStr("hw.type", hwTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwStatusMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwStatusMetricAttributeKeyHwState) {
+		dp.Attributes().PutStr("hw.state", hwStateAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwStatus) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwStatus) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwStatus(cfg HwStatusMetricConfig) metricHwStatus {
+	m := metricHwStatus{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricHwTemperature struct {
 	data          pmetric.Metric            // data buffer for generated metric.
 	config        HwTemperatureMetricConfig // metric config provided by user.
@@ -871,6 +1403,299 @@ func newMetricHwTemperature(cfg HwTemperatureMetricConfig) metricHwTemperature {
 	return m
 }
 
+type metricNvidiaGpuClockFrequency struct {
+	data          pmetric.Metric                      // data buffer for generated metric.
+	config        NvidiaGpuClockFrequencyMetricConfig // metric config provided by user.
+	capacity      int                                 // max observed number of data points added to the metric.
+	aggDataPoints []int64                             // slice containing number of aggregated datapoints at each index
+}
+
+// init fills nvidia.gpu.clock.frequency metric with initial data.
+func (m *metricNvidiaGpuClockFrequency) init() {
+	m.data.SetName("nvidia.gpu.clock.frequency")
+	m.data.SetDescription("Present frequency of a clock.")
+	m.data.SetUnit("Hz")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricNvidiaGpuClockFrequency) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, nvidiaGpuClockAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, NvidiaGpuClockFrequencyMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, NvidiaGpuClockFrequencyMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, NvidiaGpuClockFrequencyMetricAttributeKeyNvidiaGpuClock) {
+		dp.Attributes().PutStr("nvidia.gpu.clock", nvidiaGpuClockAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricNvidiaGpuClockFrequency) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricNvidiaGpuClockFrequency) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetIntValue(m.data.Gauge().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricNvidiaGpuClockFrequency(cfg NvidiaGpuClockFrequencyMetricConfig) metricNvidiaGpuClockFrequency {
+	m := metricNvidiaGpuClockFrequency{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricNvidiaGpuThrottled struct {
+	data          pmetric.Metric                 // data buffer for generated metric.
+	config        NvidiaGpuThrottledMetricConfig // metric config provided by user.
+	capacity      int                            // max observed number of data points added to the metric.
+	aggDataPoints []int64                        // slice containing number of aggregated datapoints at each index
+}
+
+// init fills nvidia.gpu.throttled metric with initial data.
+func (m *metricNvidiaGpuThrottled) init() {
+	m.data.SetName("nvidia.gpu.throttled")
+	m.data.SetDescription("Whether the clocks are held down for this reason, 1 or 0.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricNvidiaGpuThrottled) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, nvidiaGpuThrottleReasonAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, NvidiaGpuThrottledMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, NvidiaGpuThrottledMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, NvidiaGpuThrottledMetricAttributeKeyNvidiaGpuThrottleReason) {
+		dp.Attributes().PutStr("nvidia.gpu.throttle.reason", nvidiaGpuThrottleReasonAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricNvidiaGpuThrottled) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricNvidiaGpuThrottled) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetIntValue(m.data.Gauge().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricNvidiaGpuThrottled(cfg NvidiaGpuThrottledMetricConfig) metricNvidiaGpuThrottled {
+	m := metricNvidiaGpuThrottled{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricWorkloadEnergy struct {
+	data          pmetric.Metric             // data buffer for generated metric.
+	config        WorkloadEnergyMetricConfig // metric config provided by user.
+	capacity      int                        // max observed number of data points added to the metric.
+	aggDataPoints []float64                  // slice containing number of aggregated datapoints at each index
+}
+
+// init fills workload.energy metric with initial data.
+func (m *metricWorkloadEnergy) init() {
+	m.data.SetName("workload.energy")
+	m.data.SetDescription("Energy of the GPU that the workload has used. The workload is the resource. The sum over all is that of hw.energy.")
+	m.data.SetUnit("J")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricWorkloadEnergy) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwTypeAttributeValue string, workloadKindAttributeValue string, workloadAttributionAttributeValue string, energyMethodAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, WorkloadEnergyMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, WorkloadEnergyMetricAttributeKeyHwType) {
+		dp.Attributes().PutStr("hw.type", hwTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, WorkloadEnergyMetricAttributeKeyWorkloadKind) {
+		dp.Attributes().PutStr("workload.kind", workloadKindAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, WorkloadEnergyMetricAttributeKeyWorkloadAttribution) {
+		dp.Attributes().PutStr("workload.attribution", workloadAttributionAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, WorkloadEnergyMetricAttributeKeyEnergyMethod) {
+		dp.Attributes().PutStr("energy.method", energyMethodAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricWorkloadEnergy) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricWorkloadEnergy) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricWorkloadEnergy(cfg WorkloadEnergyMetricConfig) metricWorkloadEnergy {
+	m := metricWorkloadEnergy{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
@@ -882,12 +1707,17 @@ type MetricsBuilder struct {
 	resourceAttributeIncludeFilter map[string]filter.Filter
 	resourceAttributeExcludeFilter map[string]filter.Filter
 	metricHwEnergy                 metricHwEnergy
+	metricHwErrors                 metricHwErrors
 	metricHwGpuMemoryLimit         metricHwGpuMemoryLimit
 	metricHwGpuMemoryUsage         metricHwGpuMemoryUsage
 	metricHwGpuMemoryUtilization   metricHwGpuMemoryUtilization
 	metricHwGpuUtilization         metricHwGpuUtilization
 	metricHwPower                  metricHwPower
+	metricHwStatus                 metricHwStatus
 	metricHwTemperature            metricHwTemperature
+	metricNvidiaGpuClockFrequency  metricNvidiaGpuClockFrequency
+	metricNvidiaGpuThrottled       metricNvidiaGpuThrottled
+	metricWorkloadEnergy           metricWorkloadEnergy
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -914,12 +1744,17 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricsBuffer:                  pmetric.NewMetrics(),
 		buildInfo:                      settings.BuildInfo,
 		metricHwEnergy:                 newMetricHwEnergy(mbc.Metrics.HwEnergy),
+		metricHwErrors:                 newMetricHwErrors(mbc.Metrics.HwErrors),
 		metricHwGpuMemoryLimit:         newMetricHwGpuMemoryLimit(mbc.Metrics.HwGpuMemoryLimit),
 		metricHwGpuMemoryUsage:         newMetricHwGpuMemoryUsage(mbc.Metrics.HwGpuMemoryUsage),
 		metricHwGpuMemoryUtilization:   newMetricHwGpuMemoryUtilization(mbc.Metrics.HwGpuMemoryUtilization),
 		metricHwGpuUtilization:         newMetricHwGpuUtilization(mbc.Metrics.HwGpuUtilization),
 		metricHwPower:                  newMetricHwPower(mbc.Metrics.HwPower),
+		metricHwStatus:                 newMetricHwStatus(mbc.Metrics.HwStatus),
 		metricHwTemperature:            newMetricHwTemperature(mbc.Metrics.HwTemperature),
+		metricNvidiaGpuClockFrequency:  newMetricNvidiaGpuClockFrequency(mbc.Metrics.NvidiaGpuClockFrequency),
+		metricNvidiaGpuThrottled:       newMetricNvidiaGpuThrottled(mbc.Metrics.NvidiaGpuThrottled),
+		metricWorkloadEnergy:           newMetricWorkloadEnergy(mbc.Metrics.WorkloadEnergy),
 		resourceAttributeIncludeFilter: make(map[string]filter.Filter),
 		resourceAttributeExcludeFilter: make(map[string]filter.Filter),
 	}
@@ -1006,12 +1841,17 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	ils.Scope().SetVersion(mb.buildInfo.Version)
 	ils.Metrics().EnsureCapacity(mb.metricsCapacity)
 	mb.metricHwEnergy.emit(ils.Metrics())
+	mb.metricHwErrors.emit(ils.Metrics())
 	mb.metricHwGpuMemoryLimit.emit(ils.Metrics())
 	mb.metricHwGpuMemoryUsage.emit(ils.Metrics())
 	mb.metricHwGpuMemoryUtilization.emit(ils.Metrics())
 	mb.metricHwGpuUtilization.emit(ils.Metrics())
 	mb.metricHwPower.emit(ils.Metrics())
+	mb.metricHwStatus.emit(ils.Metrics())
 	mb.metricHwTemperature.emit(ils.Metrics())
+	mb.metricNvidiaGpuClockFrequency.emit(ils.Metrics())
+	mb.metricNvidiaGpuThrottled.emit(ils.Metrics())
+	mb.metricWorkloadEnergy.emit(ils.Metrics())
 
 	for _, op := range options {
 		op.apply(rm)
@@ -1048,6 +1888,11 @@ func (mb *MetricsBuilder) RecordHwEnergyDataPoint(ts pcommon.Timestamp, val floa
 	mb.metricHwEnergy.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwTypeAttributeValue.String(), hwNameAttributeValue, energyMethodAttributeValue.String(), energyScopeAttributeValue.String())
 }
 
+// RecordHwErrorsDataPoint adds a data point to hw.errors metric.
+func (mb *MetricsBuilder) RecordHwErrorsDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwTypeAttributeValue AttributeHwType, hwNameAttributeValue string, errorTypeAttributeValue AttributeErrorType, nvidiaXidAttributeValue int64) {
+	mb.metricHwErrors.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwTypeAttributeValue.String(), hwNameAttributeValue, errorTypeAttributeValue.String(), nvidiaXidAttributeValue)
+}
+
 // RecordHwGpuMemoryLimitDataPoint adds a data point to hw.gpu.memory.limit metric.
 func (mb *MetricsBuilder) RecordHwGpuMemoryLimitDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string) {
 	mb.metricHwGpuMemoryLimit.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue)
@@ -1073,9 +1918,29 @@ func (mb *MetricsBuilder) RecordHwPowerDataPoint(ts pcommon.Timestamp, val float
 	mb.metricHwPower.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwTypeAttributeValue.String(), hwNameAttributeValue, energyMethodAttributeValue.String(), energyScopeAttributeValue.String())
 }
 
+// RecordHwStatusDataPoint adds a data point to hw.status metric.
+func (mb *MetricsBuilder) RecordHwStatusDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwTypeAttributeValue AttributeHwType, hwNameAttributeValue string, hwStateAttributeValue AttributeHwState) {
+	mb.metricHwStatus.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwTypeAttributeValue.String(), hwNameAttributeValue, hwStateAttributeValue.String())
+}
+
 // RecordHwTemperatureDataPoint adds a data point to hw.temperature metric.
 func (mb *MetricsBuilder) RecordHwTemperatureDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string) {
 	mb.metricHwTemperature.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue)
+}
+
+// RecordNvidiaGpuClockFrequencyDataPoint adds a data point to nvidia.gpu.clock.frequency metric.
+func (mb *MetricsBuilder) RecordNvidiaGpuClockFrequencyDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, nvidiaGpuClockAttributeValue AttributeNvidiaGpuClock) {
+	mb.metricNvidiaGpuClockFrequency.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, nvidiaGpuClockAttributeValue.String())
+}
+
+// RecordNvidiaGpuThrottledDataPoint adds a data point to nvidia.gpu.throttled metric.
+func (mb *MetricsBuilder) RecordNvidiaGpuThrottledDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, nvidiaGpuThrottleReasonAttributeValue AttributeNvidiaGpuThrottleReason) {
+	mb.metricNvidiaGpuThrottled.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, nvidiaGpuThrottleReasonAttributeValue.String())
+}
+
+// RecordWorkloadEnergyDataPoint adds a data point to workload.energy metric.
+func (mb *MetricsBuilder) RecordWorkloadEnergyDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwTypeAttributeValue AttributeHwType, workloadKindAttributeValue AttributeWorkloadKind, workloadAttributionAttributeValue AttributeWorkloadAttribution, energyMethodAttributeValue AttributeEnergyMethod) {
+	mb.metricWorkloadEnergy.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwTypeAttributeValue.String(), workloadKindAttributeValue.String(), workloadAttributionAttributeValue.String(), energyMethodAttributeValue.String())
 }
 
 // Reset resets metrics builder to its initial state. It should be used when external metrics source is restarted,

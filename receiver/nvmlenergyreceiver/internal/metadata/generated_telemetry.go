@@ -3,10 +3,12 @@
 package metadata
 
 import (
+	"context"
 	"errors"
 	"sync"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/embedded"
 	"go.opentelemetry.io/otel/trace"
 
 	"go.opentelemetry.io/collector/component"
@@ -23,10 +25,21 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                     metric.Meter
-	mu                        sync.Mutex
-	registrations             []metric.Registration
-	NvmlenergyReadingsSkipped metric.Int64Counter
+	meter                            metric.Meter
+	mu                               sync.Mutex
+	registrations                    []metric.Registration
+	NvmlenergyAttributionImbalance   metric.Float64ObservableGauge
+	NvmlenergyCounterDisagreement    metric.Float64ObservableGauge
+	NvmlenergyIdentitiesIncomplete   metric.Int64ObservableCounter
+	NvmlenergyIdlePower              metric.Float64ObservableGauge
+	NvmlenergyIntegrationUncertainty metric.Float64ObservableGauge
+	NvmlenergyKubeletFailures        metric.Int64ObservableCounter
+	NvmlenergyKubeletUnresolved      metric.Int64ObservableGauge
+	NvmlenergyReadingsSkipped        metric.Int64Counter
+	NvmlenergySamplesRejected        metric.Int64ObservableCounter
+	NvmlenergySource                 metric.Int64ObservableGauge
+	NvmlenergyWorkloads              metric.Int64ObservableGauge
+	NvmlenergyWorkloadsRefused       metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -38,6 +51,176 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterNvmlenergyAttributionImbalanceCallback sets callback for observable NvmlenergyAttributionImbalance metric.
+func (builder *TelemetryBuilder) RegisterNvmlenergyAttributionImbalanceCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.NvmlenergyAttributionImbalance, obs: o})
+		return nil
+	}, builder.NvmlenergyAttributionImbalance)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterNvmlenergyCounterDisagreementCallback sets callback for observable NvmlenergyCounterDisagreement metric.
+func (builder *TelemetryBuilder) RegisterNvmlenergyCounterDisagreementCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.NvmlenergyCounterDisagreement, obs: o})
+		return nil
+	}, builder.NvmlenergyCounterDisagreement)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterNvmlenergyIdentitiesIncompleteCallback sets callback for observable NvmlenergyIdentitiesIncomplete metric.
+func (builder *TelemetryBuilder) RegisterNvmlenergyIdentitiesIncompleteCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.NvmlenergyIdentitiesIncomplete, obs: o})
+		return nil
+	}, builder.NvmlenergyIdentitiesIncomplete)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterNvmlenergyIdlePowerCallback sets callback for observable NvmlenergyIdlePower metric.
+func (builder *TelemetryBuilder) RegisterNvmlenergyIdlePowerCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.NvmlenergyIdlePower, obs: o})
+		return nil
+	}, builder.NvmlenergyIdlePower)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterNvmlenergyIntegrationUncertaintyCallback sets callback for observable NvmlenergyIntegrationUncertainty metric.
+func (builder *TelemetryBuilder) RegisterNvmlenergyIntegrationUncertaintyCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.NvmlenergyIntegrationUncertainty, obs: o})
+		return nil
+	}, builder.NvmlenergyIntegrationUncertainty)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterNvmlenergyKubeletFailuresCallback sets callback for observable NvmlenergyKubeletFailures metric.
+func (builder *TelemetryBuilder) RegisterNvmlenergyKubeletFailuresCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.NvmlenergyKubeletFailures, obs: o})
+		return nil
+	}, builder.NvmlenergyKubeletFailures)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterNvmlenergyKubeletUnresolvedCallback sets callback for observable NvmlenergyKubeletUnresolved metric.
+func (builder *TelemetryBuilder) RegisterNvmlenergyKubeletUnresolvedCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.NvmlenergyKubeletUnresolved, obs: o})
+		return nil
+	}, builder.NvmlenergyKubeletUnresolved)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterNvmlenergySamplesRejectedCallback sets callback for observable NvmlenergySamplesRejected metric.
+func (builder *TelemetryBuilder) RegisterNvmlenergySamplesRejectedCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.NvmlenergySamplesRejected, obs: o})
+		return nil
+	}, builder.NvmlenergySamplesRejected)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterNvmlenergySourceCallback sets callback for observable NvmlenergySource metric.
+func (builder *TelemetryBuilder) RegisterNvmlenergySourceCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.NvmlenergySource, obs: o})
+		return nil
+	}, builder.NvmlenergySource)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterNvmlenergyWorkloadsCallback sets callback for observable NvmlenergyWorkloads metric.
+func (builder *TelemetryBuilder) RegisterNvmlenergyWorkloadsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.NvmlenergyWorkloads, obs: o})
+		return nil
+	}, builder.NvmlenergyWorkloads)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+type observerInt64 struct {
+	embedded.Int64Observer
+	inst metric.Int64Observable
+	obs  metric.Observer
+}
+
+func (oi *observerInt64) Observe(value int64, opts ...metric.ObserveOption) {
+	oi.obs.ObserveInt64(oi.inst, value, opts...)
+}
+
+type observerFloat64 struct {
+	embedded.Float64Observer
+	inst metric.Float64Observable
+	obs  metric.Observer
+}
+
+func (oi *observerFloat64) Observe(value float64, opts ...metric.ObserveOption) {
+	oi.obs.ObserveFloat64(oi.inst, value, opts...)
 }
 
 // Shutdown unregister all registered callbacks for async instruments.
@@ -58,10 +241,76 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.NvmlenergyAttributionImbalance, err = builder.meter.Float64ObservableGauge(
+		"otelcol_nvmlenergy.attribution.imbalance",
+		metric.WithDescription("Energy of the GPU that was split, minus the sum of the parts. It is 0; anything else is a defect of this receiver. [Development]"),
+		metric.WithUnit("J"),
+	)
+	errs = errors.Join(errs, err)
+	builder.NvmlenergyCounterDisagreement, err = builder.meter.Float64ObservableGauge(
+		"otelcol_nvmlenergy.counter.disagreement",
+		metric.WithDescription("By how much the GPU's energy counter showed more than its power over the last minute, relative to the power. Above 0.1 to either side is logged. [Development]"),
+		metric.WithUnit("1"),
+	)
+	errs = errors.Join(errs, err)
+	builder.NvmlenergyIdentitiesIncomplete, err = builder.meter.Int64ObservableCounter(
+		"otelcol_nvmlenergy.identities.incomplete",
+		metric.WithDescription("Processes of which something could not be found out or was not believed. `environment` is one that cannot be read, `attributes` are those it may not set, `cache` is a process identified anew at each look. [Development]"),
+		metric.WithUnit("{process}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.NvmlenergyIdlePower, err = builder.meter.Float64ObservableGauge(
+		"otelcol_nvmlenergy.idle.power",
+		metric.WithDescription("What the GPU is taken to draw when it does nothing. [Development]"),
+		metric.WithUnit("W"),
+	)
+	errs = errors.Join(errs, err)
+	builder.NvmlenergyIntegrationUncertainty, err = builder.meter.Float64ObservableGauge(
+		"otelcol_nvmlenergy.integration.uncertainty",
+		metric.WithDescription("Bound of the relative error of the energy that is integrated from power now. Nothing while the counter is used. [Development]"),
+		metric.WithUnit("1"),
+	)
+	errs = errors.Join(errs, err)
+	builder.NvmlenergyKubeletFailures, err = builder.meter.Int64ObservableCounter(
+		"otelcol_nvmlenergy.kubelet.failures",
+		metric.WithDescription("Times that the kubelet did not answer which container has which GPU. That there is none is no failure. [Development]"),
+		metric.WithUnit("{request}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.NvmlenergyKubeletUnresolved, err = builder.meter.Int64ObservableGauge(
+		"otelcol_nvmlenergy.kubelet.unresolved",
+		metric.WithDescription("GPUs that the kubelet gave to a claim, of which nobody knows which they are. [Development]"),
+		metric.WithUnit("{gpu}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.NvmlenergyReadingsSkipped, err = builder.meter.Int64Counter(
 		"otelcol_nvmlenergy.readings.skipped",
 		metric.WithDescription("Readings of a GPU that gave no point, or whose growth was not counted in full. [Development]"),
 		metric.WithUnit("{reading}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.NvmlenergySamplesRejected, err = builder.meter.Int64ObservableCounter(
+		"otelcol_nvmlenergy.samples.rejected",
+		metric.WithDescription("Samples of what processes did that could not be used. `late` came after their time was booked, `invalid` say more than can be, `excess` are beyond what is kept waiting. [Development]"),
+		metric.WithUnit("{sample}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.NvmlenergySource, err = builder.meter.Int64ObservableGauge(
+		"otelcol_nvmlenergy.source",
+		metric.WithDescription("1 for the source of energy that is in use. [Development]"),
+		metric.WithUnit("1"),
+	)
+	errs = errors.Join(errs, err)
+	builder.NvmlenergyWorkloads, err = builder.meter.Int64ObservableGauge(
+		"otelcol_nvmlenergy.workloads",
+		metric.WithDescription("Workloads that are told apart, of max_workloads. [Development]"),
+		metric.WithUnit("{workload}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.NvmlenergyWorkloadsRefused, err = builder.meter.Int64Counter(
+		"otelcol_nvmlenergy.workloads.refused",
+		metric.WithDescription("Workloads that were summed as other, since max_workloads were told apart already. [Development]"),
+		metric.WithUnit("{workload}"),
 	)
 	errs = errors.Join(errs, err)
 	return &builder, errs

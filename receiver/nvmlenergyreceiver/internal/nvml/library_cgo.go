@@ -3,7 +3,7 @@
 
 //go:build linux && cgo
 
-package nvmlenergyreceiver
+package nvml
 
 import (
 	"fmt"
@@ -18,6 +18,8 @@ import (
 type library struct {
 	path string
 	has  map[string]bool
+	// The lists of processes by symbol. go-nvml's are not used: see processList.
+	lists map[string]processList
 }
 
 const libraryName = "libnvidia-ml.so.1"
@@ -61,6 +63,48 @@ func findLibrary(configured string) (*library, error) {
 	return nil, fmt.Errorf("no %s of an NVIDIA driver where the dynamic linker looks, nor in %s; %s", libraryName, strings.Join(libraryDirs(), ", "), strings.Join(problems, "; "))
 }
 
+// required are the functions without which nothing works. All drivers in use have them.
+var required = []string{SymbolInit, SymbolShutdown, SymbolCount, SymbolHandle, SymbolUUID, SymbolName}
+
+// optional are functions and what serves as them: go-nvml binds to the newest of the versions.
+var optional = map[string][]string{
+	SymbolVersion:            {SymbolVersion},
+	SymbolMinor:              {SymbolMinor},
+	SymbolModuleID:           {SymbolModuleID},
+	SymbolEnergy:             {SymbolEnergy},
+	SymbolMaxPowerLimit:      {SymbolMaxPowerLimit},
+	SymbolEnforcedPowerLimit: {SymbolEnforcedPowerLimit},
+	SymbolAveragePower:       {SymbolFields},
+	SymbolInstantPower:       {SymbolFields},
+	SymbolPowerUsage:         {SymbolPowerUsage},
+	SymbolComputeCapability:  {SymbolComputeCapability},
+	SymbolSamples:            {SymbolSamples},
+	SymbolProcessUtilization: {SymbolProcessUtilization},
+	SymbolMIGMode:            {SymbolMIGMode},
+	SymbolMaxInstances:       {SymbolMaxInstances},
+	SymbolInstance:           {SymbolInstance},
+	SymbolAttributes:         {SymbolAttributes, "nvmlDeviceGetAttributes"},
+	SymbolGPUInstanceID:      {SymbolGPUInstanceID},
+	SymbolGPMSupport:         {SymbolGPMSupport},
+	SymbolGPMAlloc:           {SymbolGPMAlloc},
+	SymbolGPMFree:            {SymbolGPMFree},
+	SymbolGPMSample:          {SymbolGPMSample},
+	SymbolGPMMetrics:         {SymbolGPMMetrics},
+	SymbolEventTypes:         {SymbolEventTypes},
+	SymbolEventCreate:        {SymbolEventCreate},
+	SymbolEventRegister:      {SymbolEventRegister},
+	SymbolEventWait:          {SymbolEventWait, "nvmlEventSetWait"},
+	SymbolEventFree:          {SymbolEventFree},
+	SymbolUtilization:        {SymbolUtilization},
+	SymbolEncoder:            {SymbolEncoder},
+	SymbolDecoder:            {SymbolDecoder},
+	SymbolMemory:             {SymbolMemory},
+	SymbolTemperature:        {SymbolTemperature},
+	SymbolClock:              {SymbolClock},
+	SymbolEventReasons:       {SymbolEventReasons},
+	SymbolThrottleReasons:    {SymbolThrottleReasons},
+}
+
 // openLibrary loads a file and looks up the functions, before any is called. go-nvml loads it once
 // more and binds to it; this handle stays open, so that it is the same one.
 func openLibrary(path string) (*library, error) {
@@ -68,15 +112,22 @@ func openLibrary(path string) (*library, error) {
 	if err := handle.Open(); err != nil {
 		return nil, err
 	}
-	for _, symbol := range []string{symbolInit, symbolShutdown, symbolCount, symbolHandle, symbolUUID, symbolName} {
+	l := &library{path: path, has: map[string]bool{}}
+	for _, symbol := range required {
 		if handle.Lookup(symbol) != nil {
 			_ = handle.Close()
 			return nil, fmt.Errorf("%s is no NVML that can be used: it lacks %s", path, symbol)
 		}
+		l.has[symbol] = true
 	}
-	has := map[string]bool{}
-	for _, symbol := range []string{symbolEnergy, symbolMaxPowerLimit, symbolEnforcedPowerLimit, symbolUtilization, symbolMemory, symbolTemperature} {
-		has[symbol] = handle.Lookup(symbol) == nil
+	for symbol, versions := range optional {
+		for _, version := range versions {
+			l.has[symbol] = l.has[symbol] || handle.Lookup(version) == nil
+		}
 	}
-	return &library{path, has}, nil
+	l.lists = findProcessLists(path)
+	for symbol := range l.lists {
+		l.has[symbol] = true
+	}
+	return l, nil
 }

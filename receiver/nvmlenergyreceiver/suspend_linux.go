@@ -1,0 +1,19 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nvmlenergyreceiver
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// suspended is how long the machine has slept since it booted: of the two clocks, only one stops then.
+func suspended() time.Duration {
+	var with, without unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &with) != nil || unix.ClockGettime(unix.CLOCK_MONOTONIC, &without) != nil {
+		return 0
+	}
+	return time.Duration(with.Nano() - without.Nano())
+}

@@ -1,0 +1,93 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nvmlenergyreceiver
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/workload"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/workload/resourceslices"
+)
+
+// tenants knows who uses the GPUs of this machine.
+type tenants struct {
+	resolver *workload.Resolver
+	kubelet  *workload.Kubelet
+	// all says that every process of the machine can be seen.
+	all bool
+
+	*common
+	warned sync.Once
+
+	mu    sync.Mutex
+	slots map[string]int // by the workload's ID, how many GPUs tell it apart
+}
+
+func newTenants(c *common) (*tenants, error) {
+	t := &tenants{
+		common: c,
+		resolver: workload.NewResolver(workload.Config{
+			ProcRoot: c.cfg.Host.Path("proc"), LogRoot: c.cfg.Host.Path("var/log"), Logger: c.logger,
+		}),
+		slots: map[string]int{},
+	}
+	kubelet := workload.KubeletConfig{
+		Socket: c.cfg.Host.Path("var/lib/kubelet/pod-resources/kubelet.sock"), Logger: c.logger,
+	}
+	if c.cfg.Processes.ResourceSlices {
+		index, err := resourceslices.InCluster(c.logger)
+		if err != nil {
+			return nil, fmt.Errorf("processes::resource_slices: %w", err)
+		}
+		kubelet.Claims = index.UUID
+	}
+	t.kubelet = workload.NewKubelet(kubelet)
+	t.all = t.resolver.SeesAll()
+	t.kubelet.Start()
+	return t, nil
+}
+
+func (t *tenants) close() { t.kubelet.Shutdown() }
+
+// warn says once what is missing to find out who uses a GPU. A machine without one does not want to know.
+func (t *tenants) warn() {
+	t.warned.Do(func() {
+		for _, problem := range t.resolver.Check() {
+			t.logger.Warn("energy cannot be attributed in full", zap.String("reason", problem))
+		}
+	})
+}
+
+// admit gives a workload one of max_workloads slots, if one is left.
+func (t *tenants) admit(w *workload.Workload) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	id := w.ID()
+	if t.slots[id] == 0 && len(t.slots) >= t.cfg.Processes.MaxWorkloads {
+		t.telemetry.NvmlenergyWorkloadsRefused.Add(context.Background(), 1)
+		return false
+	}
+	t.slots[id]++
+	return true
+}
+
+// release takes the slot back.
+func (t *tenants) release(w *workload.Workload) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	id := w.ID()
+	if t.slots[id]--; t.slots[id] <= 0 {
+		delete(t.slots, id)
+	}
+}
+
+func (t *tenants) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.slots)
+}
