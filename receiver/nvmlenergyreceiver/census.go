@@ -28,6 +28,7 @@ type census struct {
 	skew         time.Duration // from the driver's clock to ours, if they are not the same
 	processes    []nvml.Process
 	samples      []nvml.ProcessSample
+	senseless    uint64 // samples that were discarded since the ledger was told
 	partition    partition
 }
 
@@ -134,12 +135,18 @@ func (c *census) busy(device nvml.Device, now time.Time) (all []busy) {
 		return nil
 	}
 	c.diary.note("utilization of processes", nil)
+	answered := len(c.samples)
+	c.samples = slices.DeleteFunc(c.samples, func(s nvml.ProcessSample) bool { return !s.Sensible() })
 	for _, s := range c.samples {
 		c.since = max(c.since, s.At)
 	}
 	c.asked = true
-	if first || len(c.samples) == 0 {
-		return nil // the driver's whole past, or nothing new
+	if first {
+		return nil // the driver's whole past
+	}
+	c.senseless += uint64(answered - len(c.samples))
+	if len(c.samples) == 0 {
+		return nil
 	}
 	c.align(now)
 	for _, s := range c.samples {
@@ -219,5 +226,7 @@ func (c *census) tell(l *ledger.Ledger, at time.Time, t taken) {
 	for _, b := range t.busy {
 		l.Sample(b.workload, b.from, b.to, b.percent)
 	}
+	l.Discard(c.senseless)
+	c.senseless = 0
 	l.Presence(at, t.presence)
 }

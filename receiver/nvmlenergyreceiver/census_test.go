@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -154,6 +155,62 @@ func TestShares(t *testing.T) {
 	})
 }
 
+// A process that works now and then has a sample for that only: none stands for the time in which it did nothing.
+func TestIntermittentShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine(t)
+		m.process(11, "always.service")
+		m.process(12, "seldom.service")
+		g := busyGPU(map[uint32]uint32{11: 50, 12: 50})
+		began := time.Now().UnixMicro()
+		g.Busy = slices.DeleteFunc(g.Busy, func(s nvml.ProcessSample) bool { return s.PID == 12 && (int64(s.At)-began)%5e6 != 0 })
+		h := run(t, nvmltest.New(g), m.attributed(nil))
+		for range 6 {
+			h.tick()
+		}
+		parts := h.shares()
+		var always, seldom float64
+		for s, joules := range parts {
+			switch s.who {
+			case "always.service":
+				always += joules
+			case "seldom.service":
+				seldom += joules
+			}
+		}
+		assert.Greater(t, always/seldom, 4.0, "%v", parts)
+		assert.NotZero(t, seldom)
+	})
+}
+
+// What drivers make up changes nothing, and is counted.
+func TestSenselessSamples(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine(t)
+		m.process(11, "a.service")
+		m.process(12, "b.service")
+		g := busyGPU(map[uint32]uint32{11: 60, 12: 20})
+		const each = 3 // samples made up at each time
+		for i := 0; i < len(g.Busy); i += 2 + each {
+			at := g.Busy[i].At
+			g.Busy = slices.Insert(g.Busy, i, nvml.ProcessSample{At: at, PID: 0, SM: 50}, nvml.ProcessSample{At: at, PID: 12, SM: 101}, nvml.ProcessSample{At: at, PID: 1 << 30, SM: 1})
+		}
+		h := run(t, nvmltest.New(g), m.attributed(nil))
+		for range 6 {
+			h.tick()
+		}
+		parts := h.shares()
+		assert.InDelta(t, 3, parts[slice{"a.service", "unit", "estimated_share"}]/parts[slice{"b.service", "unit", "estimated_share"}], 0.1)
+		got, err := h.telemetry.GetMetric("otelcol_nvmlenergy.samples.rejected")
+		require.NoError(t, err)
+		points := got.Data.(metricdata.Sum[int64]).DataPoints
+		require.Len(t, points, 1)
+		cause, _ := points[0].Attributes.Value("cause")
+		assert.Equal(t, "invalid", cause.AsString())
+		assert.InDelta(t, 60*5*each, points[0].Value, 10*each)
+	})
+}
+
 // A GPU that has only one at work, and then nobody.
 func TestIdleAndEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -243,6 +300,29 @@ func TestInstances(t *testing.T) {
 	}
 }
 
+// The last that a GPU used before it was lost is split as well.
+func TestSharesOfALostGPU(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine(t)
+		m.process(11, "a.service")
+		g := busyGPU(map[uint32]uint32{11: 90})
+		d := nvmltest.New(g)
+		h := run(t, d, m.attributed(func(c *Config) { c.Controller.CollectionInterval = time.Second }))
+		h.tick()
+		d.Detach(g)
+		h.tick()
+		require.Equal(t, "failed", h.status("GPU-a"))
+		var told float64
+		for _, metrics := range h.sink.AllMetrics() {
+			for _, dp := range pointsOf(metrics, "hw.energy") {
+				told = dp.DoubleValue()
+			}
+		}
+		require.Greater(t, told, 3000.0)
+		assert.InDelta(t, told, sum(h.shares()), 1e-9)
+	})
+}
+
 // Processes that nobody can look up have used energy all the same.
 func TestUnknownProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -272,7 +352,7 @@ func TestSharesAreKept(t *testing.T) {
 		left := store.copy() // killed
 		require.NoError(t, first.Shutdown(t.Context()))
 		before := first.shares()[slice{"a.service", "unit", "measured_share"}]
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + 300*time.Millisecond) // collections are between two polls
 
 		second := newHarness(t, newConfig(m.attributed(kept)), nvmltest.New(g))
 		require.NoError(t, second.Start(t.Context(), hostOf(left)))

@@ -5,6 +5,7 @@ package nvmlenergyreceiver
 
 import (
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,7 +154,7 @@ func TestLostAndBack(t *testing.T) {
 		synctest.Wait()
 		metrics, err := h.scrape(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, "degraded", statusOf(metrics, "GPU-a"), "one failure is none")
+		require.Equal(t, "degraded", statusOf(t, metrics, "GPU-a"), "one failure is none")
 		h.tick()
 		h.tick()
 		require.Empty(t, h.energy())
@@ -269,6 +270,7 @@ func TestStranger(t *testing.T) {
 					bad.Fail(nvml.SymbolHandle, nvml.GPUIsLost)
 				}
 				h := run(t, d, nil)
+				require.Contains(t, h.energy(), "GPU-a", "one that is well waits for none that is not")
 				for range 30 {
 					h.tick()
 				}
@@ -324,6 +326,33 @@ func TestDriverCannotCount(t *testing.T) {
 		}
 		require.Equal(t, map[string]float64{"GPU-a": 1}, h.joules())
 		require.Equal(t, []string{"NVIDIA driver", "GPU found", "GPUs cannot be opened: no points of them until they can"}, h.messages())
+	})
+}
+
+// One GPU hangs each minute of an hour, and another is lost as often: no goroutine is left of it.
+func TestNothingGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sick, lost := &nvmltest.GPU{ID: "GPU-a"}, &nvmltest.GPU{ID: "GPU-b"}
+		d := nvmltest.New(sick, lost)
+		h := run(t, d, nil)
+		var settled int
+		for minute := range 60 {
+			d.Hang(sick)
+			d.Detach(lost)
+			for range 3 {
+				h.tick()
+			}
+			d.Unhang(sick)
+			d.Attach(lost, 1)
+			for range 3 {
+				h.tick()
+			}
+			if minute == 0 {
+				settled = runtime.NumGoroutine()
+			}
+		}
+		require.Len(t, h.energy(), 2)
+		require.Equal(t, settled, runtime.NumGoroutine())
 	})
 }
 

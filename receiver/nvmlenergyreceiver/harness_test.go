@@ -7,7 +7,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,18 +118,18 @@ func (h *harness) status(gpu string) string {
 	h.t.Helper()
 	all := h.sink.AllMetrics()
 	require.NotEmpty(h.t, all)
-	return statusOf(all[len(all)-1], gpu)
+	return statusOf(h.t, all[len(all)-1], gpu)
 }
 
-func statusOf(metrics pmetric.Metrics, gpu string) (state string) {
-	var stateSb125 strings.Builder
+func statusOf(t *testing.T, metrics pmetric.Metrics, gpu string) (state string) {
+	t.Helper()
 	for _, dp := range pointsOf(metrics, "hw.status") {
 		id, _ := dp.Attributes().Get("hw.id")
 		if s, _ := dp.Attributes().Get("hw.state"); id.Str() == gpu && dp.IntValue() == 1 {
-			stateSb125.WriteString(s.Str())
+			require.Empty(t, state, "two states of one GPU")
+			state = s.Str()
 		}
 	}
-	state += stateSb125.String()
 	return state
 }
 

@@ -115,7 +115,8 @@ func (r *reporter) gpu(ctx context.Context, g *gpu, modules map[uint32]bool) err
 		}
 		modules[g.moduleID] = true
 	}
-	if !g.readAt.After(g.reported.at) && g.reported.energy[0].kept == nil && g.reported.energy[1].kept == nil {
+	read, split := g.readAt.After(g.reported.at) || g.reported.energy[0].kept != nil || g.reported.energy[1].kept != nil, g.sharesDue()
+	if !read && !split {
 		return nil
 	}
 	g.beginStreams()
@@ -123,7 +124,9 @@ func (r *reporter) gpu(ctx context.Context, g *gpu, modules map[uint32]bool) err
 		g.diary.skip(metadata.AttributeReasonNotPersisted)
 		return err
 	}
-	r.energy(g)
+	if read {
+		r.energy(g)
+	}
 	r.shares = g.appendShares(r.shares)
 	for _, record := range g.vitals.records {
 		record(r.builder, pcommon.NewTimestampFromTime(g.vitals.at))

@@ -36,6 +36,15 @@ type share struct {
 	joules    float64
 }
 
+// sharesDue reports whether there is something to tell.
+func (g *gpu) sharesDue() bool {
+	if g.ledger == nil {
+		return false
+	}
+	_, until := g.ledger.Booked()
+	return len(g.reported.shares.kept) > 0 || pcommon.NewTimestampFromTime(until) > g.reported.shares.until
+}
+
 // appendShares adds the points of a GPU, and frees the accounts that have ended with them.
 func (g *gpu) appendShares(to []share) []share {
 	if g.ledger == nil {

@@ -43,6 +43,9 @@ func (l *Ledger) Sample(w *workload.Workload, from, to time.Time, percent uint32
 	}
 }
 
+// Discard counts samples that made no sense.
+func (l *Ledger) Discard(n uint64) { l.rejected.InvalidSamples += n }
+
 // weight is what the sample says of a time: percent x ns.
 func (s *sample) weight(begin, end offset) (w uint64, overlaps bool) {
 	common := min(s.end, end) - max(s.begin, begin)

@@ -120,6 +120,16 @@ type ProcessSample struct {
 	SM  uint32
 }
 
+// Sensible reports whether a process can be like that: drivers return PIDs and shares that were never
+// written (nvtop #110).
+func (s ProcessSample) Sensible() bool { return isPID(s.PID) && s.SM <= 100 }
+
+// maxPID is PID_MAX_LIMIT of include/linux/threads.h. The limit in force may be lower, but is that of a
+// PID namespace since Linux 6.14, and drivers give PIDs of the host.
+const maxPID = 1 << 22
+
+func isPID(pid uint32) bool { return pid > 0 && pid <= maxPID }
+
 // Scope is what a power sensor covers.
 type Scope uint32
 

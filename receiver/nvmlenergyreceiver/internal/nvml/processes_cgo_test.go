@@ -7,6 +7,7 @@ package nvml
 
 import (
 	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 
@@ -114,6 +115,9 @@ func TestProcessUtilization(t *testing.T) {
 		kept := ProcessSample{At: 99, PID: 99, SM: 99}
 		got, err := d.ProcessUtilization([]ProcessSample{kept}, 0)
 		require.NoError(t, err)
+		answered := len(got)
+		got = slices.DeleteFunc(got, func(s ProcessSample) bool { return !s.Sensible() })
+		require.Equal(t, garbage, len(got) < answered)
 		require.Len(t, got, 3)
 		require.Equal(t, kept, got[0])
 		assert.Equal(t, map[uint32]uint32{11: 30, 12: 20}, map[uint32]uint32{got[1].PID: got[1].SM, got[2].PID: got[2].SM})
@@ -126,7 +130,7 @@ func TestProcessUtilization(t *testing.T) {
 		s.at(t, 11*time.Second)
 		got, err = d.ProcessUtilization(nil, newest)
 		require.NoError(t, err)
-		require.Len(t, got, 2)
+		require.True(t, garbage || len(got) == 2)
 		require.Equal(t, newest+1_000_000, got[0].At)
 	}
 }

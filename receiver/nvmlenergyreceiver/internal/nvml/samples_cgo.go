@@ -42,14 +42,7 @@ func (d *device) PowerSamples(buffer []PowerSample, since Micros) ([]PowerSample
 	return buffer, nil
 }
 
-// maxPID is PID_MAX_LIMIT of include/linux/threads.h. The limit in force may be lower, but is that of a
-// PID namespace since Linux 6.14, and drivers give PIDs of the host.
-const maxPID = 1 << 22
-
-func isPID(pid uint32) bool { return pid > 0 && pid <= maxPID }
-
-// ProcessUtilization discards what no process can be: drivers return PIDs and shares that were never
-// written (nvtop #110).
+// ProcessUtilization leaves out samples that were asked for already, and those without a time.
 func (d *device) ProcessUtilization(buffer []ProcessSample, since Micros) ([]ProcessSample, error) {
 	if err := d.begin(SymbolProcessUtilization); err != nil {
 		return buffer, err
@@ -67,7 +60,7 @@ func (d *device) ProcessUtilization(buffer []ProcessSample, since Micros) ([]Pro
 	}
 	from := len(buffer)
 	for _, sample := range samples {
-		if sample.TimeStamp > uint64(since) && isPID(sample.Pid) && sample.SmUtil <= 100 {
+		if sample.TimeStamp > uint64(since) {
 			buffer = append(buffer, ProcessSample{At: Micros(sample.TimeStamp), PID: sample.Pid, SM: sample.SmUtil})
 		}
 	}
