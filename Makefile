@@ -20,7 +20,7 @@ ADDLICENSE    := go run github.com/google/addlicense@v1.1.1
 BENCHSTAT     := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20250813145418-2f7363a06fe1
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-nocgo lint check-generated check generate bench hwcheck clean
+.PHONY: help build run test test-nocgo lint check-generated check generate bench fuzz hwcheck clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,10 +41,16 @@ test-nocgo: export CGO_ENABLED := 0
 test-nocgo: $(BINARY)-nocgo ## run all tests of a binary built without cgo, which leaves GPUs out
 	go test $(TESTED)
 
-bench: ## compare the carbonintensity processor with its alternatives (BENCH_COUNT=6)
+bench: ## what carbonintensity and nvmlenergy cost, beside alternatives (BENCH_COUNT=6)
 	@mkdir -p bin
 	@go test -run '^$$' -bench . -count $(or $(BENCH_COUNT),6) ./processor/carbonintensityprocessor | tee bin/bench.txt
 	@$(BENCHSTAT) -row /streams -col /processor bin/bench.txt
+	@go test -run '^$$' -bench Node -benchtime 10x -count $(or $(BENCH_COUNT),6) ./receiver/nvmlenergyreceiver | tee bin/bench-node.txt
+	@$(BENCHSTAT) -row /rate -col .name bin/bench-node.txt
+
+fuzz: ## run each fuzz target for a while (FUZZ_TIME=10s)
+	@git grep -o 'func Fuzz[A-Za-z0-9]*' -- '*_test.go' | sed 's|/[^/]*:func | |' | while read -r package target; do \
+		echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZ_TIME),10s) "./$$package"; done
 
 hwcheck: bin/hwcheck ## measure how accurate this machine's GPU is, in 9 minutes (HWCHECK_FLAGS=-quick: 2)
 	bin/hwcheck $(HWCHECK_FLAGS)
