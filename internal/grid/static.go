@@ -39,6 +39,20 @@ func Static(zone string, boundary Boundary) (Intensity, error) {
 	}
 }
 
+// Place is what others call a zone; a name is empty if it is not known.
+type Place struct {
+	Country         string // ISO 3166-1 alpha-2
+	ElectricityMaps string // zone
+	EIA             string // balancing authority
+	ENTSOE          string // EIC of the bidding zone
+}
+
+// Locate finds a zone that is named as for Static. WORLD and eGRID subregions are no such place.
+func Locate(zone string) (Place, bool) {
+	p := tables().places[strings.ToUpper(zone)].ids
+	return p, len(p.Country) == 2
+}
+
 // nearest lists the valid zones whose code, or whose country's name, is most like what was asked for.
 func (t *staticTables) nearest(zone string, boundary Boundary) []string {
 	type candidate struct {

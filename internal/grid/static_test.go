@@ -30,10 +30,29 @@ func TestStatic(t *testing.T) {
 			got, err := Static(tc.zone, tc.boundary)
 			require.NoError(t, err)
 			assert.Equal(t, Intensity{
-				GramsPerKWh: tc.grams, Zone: tc.resolved, Source: "static", Quality: "static",
-				Boundary: tc.boundary, Basis: "production", Gas: "co2e", Edition: tc.edition,
+				GramsPerKWh: tc.grams, Quality: "static",
+				Provenance: Provenance{
+					Zone: tc.resolved, Source: "static", Boundary: tc.boundary, Basis: "production", Gas: "co2e", Edition: tc.edition,
+				},
 			}, got)
 		})
+	}
+}
+
+func TestLocate(t *testing.T) {
+	for zone, want := range map[string]Place{
+		"de":            {Country: "DE", ElectricityMaps: "DE"},
+		"DEU":           {Country: "DE", ElectricityMaps: "DE"},
+		"aws/us-east-1": {Country: "US", ElectricityMaps: "US-MIDA-PJM", EIA: "PJM"},
+		"US-MIDA-PJM":   {Country: "US", ElectricityMaps: "US-MIDA-PJM", EIA: "PJM"},
+	} {
+		got, ok := Locate(zone)
+		assert.True(t, ok, zone)
+		assert.Equal(t, want, got, zone)
+	}
+	for _, zone := range []string{"WORLD", "CAMX", "nowhere", ""} {
+		_, ok := Locate(zone)
+		assert.False(t, ok, zone)
 	}
 }
 

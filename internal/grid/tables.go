@@ -28,6 +28,7 @@ type place struct {
 	name       string   // the country's, else empty
 	country    string   // key of factors; empty for an eGRID subregion
 	subregions []string // keys of factors
+	ids        Place
 }
 
 var tables = sync.OnceValue(func() *staticTables {
@@ -47,13 +48,15 @@ func (t *staticTables) addCountries() {
 		}
 		latest[zone] = row["year"]
 		t.factors[zone] = Intensity{
-			GramsPerKWh: number(row["gco2e_per_kwh"]),
-			Zone:        zone, Source: SourceStatic, Quality: QualityStatic,
-			Boundary: Lifecycle, Basis: Production, Gas: CO2e,
-			Edition: "Ember via OWID 2025-05, " + row["year"],
+			GramsPerKWh: number(row["gco2e_per_kwh"]), Quality: QualityStatic,
+			Provenance: Provenance{
+				Zone: zone, Source: SourceStatic, Boundary: Lifecycle, Basis: Production, Gas: CO2e,
+				Edition: "Ember via OWID 2025-05, " + row["year"],
+			},
 		}
-		t.places[zone] = place{spelled: zone, name: row["name"], country: zone}
-		t.places[row["iso3"]] = place{spelled: row["iso3"], country: zone}
+		ids := Place{Country: zone, ElectricityMaps: zone}
+		t.places[zone] = place{spelled: zone, name: row["name"], country: zone, ids: ids}
+		t.places[row["iso3"]] = place{spelled: row["iso3"], country: zone, ids: ids}
 	}
 }
 
@@ -61,10 +64,11 @@ func (t *staticTables) addSubregions() {
 	for _, row := range readTable("egrid2023_subregions.csv") {
 		zone := row["subregion"]
 		t.factors[zone] = Intensity{
-			GramsPerKWh: number(row["co2e_g_per_kwh"]),
-			Zone:        zone, Source: SourceStatic, Quality: QualityStatic,
-			Boundary: Direct, Basis: Production, Gas: CO2e,
-			Edition: "US EPA eGRID2023 rev2",
+			GramsPerKWh: number(row["co2e_g_per_kwh"]), Quality: QualityStatic,
+			Provenance: Provenance{
+				Zone: zone, Source: SourceStatic, Boundary: Direct, Basis: Production, Gas: CO2e,
+				Edition: "US EPA eGRID2023 rev2",
+			},
 		}
 		t.places[zone] = place{spelled: zone, subregions: []string{zone}}
 	}
@@ -78,7 +82,12 @@ func (t *staticTables) addCloudRegions() {
 			}
 			p, ok := t.places[strings.ToUpper(id)]
 			if !ok {
-				p = place{spelled: id, country: row["country_iso2"]}
+				p = place{spelled: id, country: row["country_iso2"], ids: Place{
+					Country: row["country_iso2"], ElectricityMaps: row["em_zone"], EIA: row["eia_ba"], ENTSOE: row["entsoe_eic"],
+				}}
+				if id == row["em_zone_alt"] {
+					p.ids.ElectricityMaps = id
+				}
 			}
 			if s := row["egrid_subregion"]; s != "" && !slices.Contains(p.subregions, s) {
 				p.subregions = append(p.subregions, s)
