@@ -92,6 +92,7 @@ func TestMetricsInDocumentsExist(t *testing.T) {
 	backend := newSink(t)
 	c := start(t, append(configs,
 		"yaml:exporters::otlp_grpc: {endpoint: "+backend.address+", tls: {insecure: true}}",
+		"yaml:processors::carbonintensity::sites: {WORLD: {market_based: 12}}",
 		"yaml:service::pipelines::metrics::exporters: [otlp_grpc, prometheus]"))
 	c.eventually(func() bool { return scrape(t, prometheus) != nil }, "the Prometheus endpoint")
 	everything := identicalHosts(time.Now())
@@ -107,6 +108,9 @@ func TestMetricsInDocumentsExist(t *testing.T) {
 		for _, heading := range metricHeading.FindAllStringSubmatch(read(t, file), -1) {
 			known[strings.TrimPrefix(heading[1], "otelcol_")] = true
 		}
+	}
+	for _, name := range []string{"hw.emissions.marginal", "workload.emissions.marginal"} { // need a provider
+		known[name] = true
 	}
 	for _, attribute := range []string{
 		"hw.id", "hw.type", "hw.name", "hw.parent", "hw.state", "hw.vendor", "hw.model", "grid.zone", "workload.kind", "workload.attribution",

@@ -17,14 +17,17 @@ type Source interface {
 
 // Feed is the intensity of a zone as it becomes known. Reading it takes no lock and makes no request.
 type Feed struct {
+	// Of is what is counted: the boundary, basis and gas of the source's first choice.
+	Of Provenance
+
 	timeline atomic.Pointer[Timeline]
 	wanted   atomic.Int64 // Unix ns, 0 if nothing is
 	wake     chan struct{}
 }
 
 // NewFeed starts with what is known when nothing has been asked for.
-func NewFeed(t *Timeline) *Feed {
-	f := &Feed{wake: make(chan struct{}, 1)}
+func NewFeed(of Provenance, t *Timeline) *Feed {
+	f := &Feed{Of: of, wake: make(chan struct{}, 1)}
 	f.timeline.Store(t)
 	return f
 }

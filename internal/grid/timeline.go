@@ -35,7 +35,7 @@ type segment struct {
 // NewTimeline takes values in the order of preference: where several cover a time, the first of the
 // best quality counts. A time that none covers has the last value before it as Stale, for carry times
 // the length of its interval, and then the fallback, which may be nil: nothing is known. What is
-// before since may still become known.
+// before since may still become known: Settled is false.
 func NewTimeline(values []Value, carry int, fallback *Intensity, since time.Time) *Timeline {
 	known := resolve(values)
 	t := &Timeline{since: since.UnixNano()}
@@ -130,8 +130,8 @@ func Always(i Intensity) *Timeline {
 	return &Timeline{segments: []segment{{math.MaxInt64, &i}}, since: math.MinInt64}
 }
 
-// Since is from when on all has been asked for that can be had: what is before may become known.
-func (t *Timeline) Since() time.Time { return time.Unix(0, t.since) }
+// Settled reports whether all has been asked for that can be had of a time in Unix ns and after.
+func (t *Timeline) Settled(ns int64) bool { return ns >= t.since }
 
 // At is the intensity at a time in Unix ns, and until when it holds; nil if nothing is known.
 func (t *Timeline) At(ns int64) (i *Intensity, until int64) {

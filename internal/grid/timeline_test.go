@@ -159,7 +159,7 @@ func TestSplitConserves(t *testing.T) {
 }
 
 func TestFeedRemembersTheEarliestWish(t *testing.T) {
-	f := NewFeed(Always(Fixed(1, "", Lifecycle)))
+	f := NewFeed(Provenance{}, Always(Fixed(1, "", Lifecycle)))
 	require.True(t, f.Wanted().IsZero())
 	f.Want(at(0))
 	f.Want(at(10))

@@ -4,6 +4,7 @@
 package stream
 
 import (
+	"iter"
 	"sync"
 	"sync/atomic"
 )
@@ -59,6 +60,16 @@ func (m *Map[T]) Do(group, id ID, f func(state *T)) bool {
 	return true
 }
 
+// Peek runs f on the stream's state as Do does, if there is one.
+func (m *Map[T]) Peek(group, id ID, f func(state *T)) {
+	s := &m.shards[group.lo%shardCount]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i, ok := s.index[id]; ok {
+		f(&s.states[i])
+	}
+}
+
 // Len is the number of streams held.
 func (m *Map[T]) Len() int { return int(m.size.Load()) }
 
@@ -92,4 +103,37 @@ func (s *shard[T]) remove(id ID, i int32) {
 	delete(s.index, id)
 	s.states[i] = *new(T)
 	s.free = append(s.free, i)
+}
+
+// Key names a stream's state in the map of another process.
+type Key struct {
+	Shard  uint64
+	Hi, Lo uint64
+}
+
+// All runs over the states; one shard at a time is locked.
+func (m *Map[T]) All() iter.Seq2[Key, *T] {
+	return func(yield func(Key, *T) bool) {
+		for shard := range m.shards {
+			if !m.shards[shard].all(uint64(shard), yield) {
+				return
+			}
+		}
+	}
+}
+
+func (s *shard[T]) all(shard uint64, yield func(Key, *T) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, i := range s.index {
+		if !yield(Key{shard, id.hi, id.lo}, &s.states[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Restore puts a state where All found it. It reports false if the map is full.
+func (m *Map[T]) Restore(key Key, state T) bool {
+	return m.Do(ID{lo: key.Shard}, ID{key.Hi, key.Lo}, func(s *T) { *s = state })
 }

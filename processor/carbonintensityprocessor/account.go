@@ -5,16 +5,17 @@ package carbonintensityprocessor
 
 import "go.opentelemetry.io/collector/pdata/pcommon"
 
-// account books the energy of one cumulative stream. It follows the beginnings and resets of its
-// input and only ever grows.
+// account follows one cumulative stream of energy, its beginnings and resets, and keeps what it emitted. It
+// has no pointers: the garbage collector does not look at it.
 type account struct {
-	start  pcommon.Timestamp // where the first booked interval begins
 	last   pcommon.Timestamp // the time of the last reading
 	origin pcommon.Timestamp // the start of the input when it was last read, 0 if unknown
 	value  float64           // the last reading, in J
-	base   float64           // the reading that the present stretch is counted from, in J
-	before float64           // what earlier stretches booked, in J
 	seen   int64             // when the last reading came, in Unix seconds
+
+	held span // energy that waits for its intensity
+
+	siblings siblings
 }
 
 // reading is a point of the input: value is the energy in J since start.
@@ -25,15 +26,19 @@ type reading struct {
 
 func (r reading) startKnown() bool { return r.start != 0 && r.start < r.time }
 
+// span is energy in J that was used after from, until until.
+type span struct {
+	from, until pcommon.Timestamp
+	joules      float64
+}
+
 // booking is what an account made of a reading.
 type booking int
 
 const (
-	// opened: the reading is the base of a new account, on which nothing is booked yet.
+	// opened: the reading is the base of a new account.
 	opened booking = iota
-	// openedWithBalance: a new account whose first reading's whole value is booked.
-	openedWithBalance
-	// booked: the growth since the last reading, which may be 0.
+	// booked: the growth since the last reading, or since the input began anew. It may be 0.
 	booked
 	// restarted: the input fell without saying since when it counts: a new base.
 	restarted
@@ -58,44 +63,48 @@ func (b booking) leftOut() reason {
 	}
 }
 
-// joules is all that is booked.
-func (a *account) joules() float64 { return a.before + (a.value - a.base) }
-
-// book takes a reading. Of a stream not seen before it books the whole value if the stream began no
-// earlier than watched; otherwise the reading is the base.
-func (a *account) book(r reading, watched pcommon.Timestamp) booking {
-	if a.last == 0 {
-		a.open(r, watched)
-		if a.base != r.value {
-			return openedWithBalance
-		}
-		return opened
+// book takes a reading and returns the energy that is new. Of a stream not seen before that is the whole
+// value if the stream began no earlier than watched; otherwise the reading is the base.
+func (a *account) book(r reading, watched pcommon.Timestamp) (span, booking) {
+	if a.last != 0 && r.time < a.last {
+		return span{}, outOfOrder
 	}
-	if r.time < a.last {
-		return outOfOrder
-	}
-	outcome := booked
-	switch newStart := r.start > a.origin; {
-	case newStart && r.start >= a.last && r.startKnown():
-		a.before, a.base = a.joules(), 0
-	case newStart && r.start >= a.last:
-		a.before, a.base = a.joules(), r.value
-	case newStart && a.origin != 0:
-		a.before, a.base = a.joules(), r.value
-		outcome = overlap
-	case r.value < a.value:
-		a.before, a.base = a.joules(), r.value
-		outcome = restarted
-	}
+	s, outcome := a.growth(r, watched)
 	a.last, a.value, a.origin = r.time, r.value, r.start
-	return outcome
+	return s, outcome
 }
 
-func (a *account) open(r reading, watched pcommon.Timestamp) {
-	a.last, a.value, a.origin = r.time, r.value, r.start
-	if r.startKnown() && r.start >= watched {
-		a.start = r.start
-	} else {
-		a.start, a.base = r.time, r.value
+func (a *account) growth(r reading, watched pcommon.Timestamp) (span, booking) {
+	whole, base := span{r.start, r.time, r.value}, span{r.time, r.time, 0}
+	newStart := r.start > a.origin
+	switch {
+	case a.last == 0 && r.startKnown() && r.start >= watched:
+		return whole, booked
+	case a.last == 0:
+		return base, opened
+	case newStart && r.start >= a.last && r.startKnown():
+		return whole, booked
+	case newStart && r.start >= a.last:
+		return base, booked
+	case newStart && a.origin != 0:
+		return base, overlap
+	case r.value < a.value:
+		return base, restarted
+	default:
+		return span{a.last, r.time, r.value - a.value}, booked
 	}
+}
+
+// hold keeps energy until its intensity is known.
+func (a *account) hold(s span) {
+	if a.held.until == 0 {
+		a.held.from = s.from
+	}
+	a.held.until, a.held.joules = s.until, a.held.joules+s.joules
+}
+
+// release takes what was held.
+func (a *account) release() (held span, ok bool) {
+	held, a.held = a.held, span{}
+	return held, held.until != 0
 }

@@ -34,7 +34,8 @@ const batchPoints = 80
 // with the processors that exist, and with the floor: a bare copy of the metric with the same
 // attributes. Each iteration is one batch; `make bench` prints them side by side.
 func BenchmarkPoint(b *testing.B) {
-	labels := newFactor(mustIntensity(b, &Config{Zone: "DE", Boundary: "lifecycle"}), 1).labels
+	intensity := mustIntensity(b, &Config{Zone: "DE", Boundary: "lifecycle"})
+	labels := labelsOf(&intensity)
 	for _, streams := range []int{1, 1000, 100_000} {
 		for _, contender := range []struct {
 			name        string

@@ -6,54 +6,173 @@ package carbonintensityprocessor
 import (
 	"context"
 	"math"
+	"time"
 
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/stream"
 )
 
+// conversion is of one metric.
+type conversion struct {
+	*carbonProcessor
+
+	ctx  context.Context //nolint:containedctx // lives as long as the call
+	name string
+	site *site
+	id   stream.ID
+	out  pmetric.NumberDataPointSlice
+	now  time.Time
+}
+
 // convert appends to emissions what the points of energy, the metric identified by id, caused.
-func (p *carbonProcessor) convert(ctx context.Context, energy pmetric.Metric, emissions pmetric.Sum, id stream.ID, now int64) {
+func (c *conversion) convert(energy pmetric.Metric, emissions pmetric.Sum) {
 	temporality := energy.Sum().AggregationTemporality()
 	emissions.SetAggregationTemporality(temporality)
 	emissions.SetIsMonotonic(true)
-	in, out := energy.Sum().DataPoints(), emissions.DataPoints()
-	out.EnsureCapacity(in.Len())
+	in := energy.Sum().DataPoints()
+	c.out = emissions.DataPoints()
+	c.out.EnsureCapacity(in.Len())
 	for _, point := range in.All() {
 		joules := value(point)
 		switch {
 		case point.Flags().NoRecordedValue():
-			p.factor.appendPoint(out, point, point.Timestamp()).SetFlags(point.Flags())
+			c.gap(point)
 		case !(joules >= 0 && joules <= math.MaxFloat64) || point.Timestamp() == 0:
-			p.skipped.add(ctx, badValue, energy.Name(), 1)
+			c.skipped.add(c.ctx, badValue, c.name, 1)
 		case temporality == pmetric.AggregationTemporalityDelta:
-			p.factor.appendGrams(out, point, point.StartTimestamp(), point.Timestamp(), joules)
+			c.delta(point, joules)
 		default:
-			p.convertCumulative(ctx, energy.Name(), point, out, id, now)
+			c.cumulative(point, joules)
 		}
 	}
 }
 
-func (p *carbonProcessor) convertCumulative(ctx context.Context, name string, point pmetric.NumberDataPoint, out pmetric.NumberDataPointSlice, id stream.ID, now int64) {
-	r := reading{point.StartTimestamp(), point.Timestamp(), value(point)}
-	var booking booking
-	ok := p.accounts.Do(id, id.Point(point.Attributes()), func(a *account) {
-		booking = a.book(r, p.watched)
-		a.seen = now
-		if booking == openedWithBalance {
-			p.factor.appendGrams(out, point, a.start, a.start, 0)
-		}
-		if booking != outOfOrder {
-			p.factor.appendGrams(out, point, a.start, r.time, a.joules())
+// gap says of each stream that it has no value.
+func (c *conversion) gap(point pmetric.NumberDataPoint) {
+	if i, _ := c.site.feed.Timeline().At(int64(point.Timestamp())); i != nil {
+		c.classes.appendPoint(c.out, point, c.site.class(i), point.Timestamp()).SetFlags(point.Flags())
+	}
+}
+
+// delta keeps no state: what is not known now stays so.
+func (c *conversion) delta(point pmetric.NumberDataPoint, joules float64) {
+	from := point.StartTimestamp()
+	if from == 0 || from > point.Timestamp() {
+		from = point.Timestamp()
+	}
+	var found [maxSiblings]sibling
+	c.site.split(span{from, point.Timestamp(), joules}, func(share share) {
+		switch s := find(found[:], share.class); {
+		case share.class == 0:
+			c.skipped.lose(c.ctx, noFactor, share.joules)
+		case s == nil:
+			c.skipped.lose(c.ctx, classLimit, share.joules)
+		default:
+			s.add(share.class, share.start, share.grams)
 		}
 	})
-	why := booking.leftOut()
+	for i := range found {
+		s := &found[i]
+		if s.class == 0 {
+			return
+		}
+		c.classes.appendGrams(c.out, point, s.class, point.StartTimestamp(), point.Timestamp(), s.grams)
+	}
+}
+
+func (c *conversion) cumulative(point pmetric.NumberDataPoint, joules float64) {
+	r := reading{point.StartTimestamp(), point.Timestamp(), joules}
+	id := c.id.Point(point.Attributes())
+	var outcome booking
+	ok := c.site.book.accounts.Do(c.id, id, func(a *account) {
+		var s span
+		s, outcome = a.book(r, c.watched)
+		a.seen = c.now.Unix()
+		if outcome == outOfOrder {
+			return
+		}
+		if !c.site.ready(earlier(a.held, s), c.now) {
+			a.hold(s)
+			return
+		}
+		if held, ok := a.release(); ok {
+			c.settle(a, id, held)
+		}
+		c.settle(a, id, s)
+		c.report(a, id, point)
+	})
+	why := outcome.leftOut()
 	if !ok {
 		why = streamLimit
 	}
 	if why != none {
-		p.skipped.add(ctx, why, name, 1)
+		c.skipped.add(c.ctx, why, c.name, 1)
 	}
+}
+
+// earlier is when the energy that is to be booked began to be used.
+func earlier(held, s span) pcommon.Timestamp {
+	if held.until != 0 {
+		return held.from
+	}
+	return s.from
+}
+
+// settle books energy to the siblings of its account.
+func (c *conversion) settle(a *account, id stream.ID, s span) {
+	c.site.split(s, func(share share) {
+		if share.class == 0 {
+			c.skipped.lose(c.ctx, noFactor, share.joules)
+			return
+		}
+		if s := find(a.siblings[:], share.class); s != nil {
+			s.add(share.class, share.start, share.grams)
+			return
+		}
+		found := false
+		c.site.book.more.Do(c.id, id, func(m *moreSiblings) {
+			m.seen = a.seen
+			if s := find(m.siblings[:], share.class); s != nil {
+				s.add(share.class, share.start, share.grams)
+				found = true
+			}
+		})
+		if !found {
+			c.skipped.lose(c.ctx, classLimit, share.joules)
+		}
+	})
+}
+
+// report tells all siblings, so that their sum is right at any time. One that is new is told from its start on:
+// so that those who count from the first point on miss nothing.
+func (c *conversion) report(a *account, id stream.ID, point pmetric.NumberDataPoint) {
+	if !c.tell(a.siblings[:], point) {
+		return
+	}
+	c.site.book.more.Peek(c.id, id, func(m *moreSiblings) {
+		m.seen = a.seen
+		c.tell(m.siblings[:], point)
+	})
+}
+
+// tell reports whether there may be more.
+func (c *conversion) tell(among []sibling, point pmetric.NumberDataPoint) bool {
+	for i := range among {
+		s := &among[i]
+		if s.class == 0 {
+			return false
+		}
+		if !s.told {
+			s.told = true
+			if s.start < point.Timestamp() {
+				c.classes.appendGrams(c.out, point, s.class, s.start, s.start, 0)
+			}
+		}
+		c.classes.appendGrams(c.out, point, s.class, s.start, point.Timestamp(), s.grams)
+	}
+	return true
 }
 
 func value(point pmetric.NumberDataPoint) float64 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer/consumertest"
@@ -23,7 +24,7 @@ import (
 
 func mustIntensity(tb testing.TB, cfg *Config) grid.Intensity {
 	tb.Helper()
-	i, err := cfg.intensity()
+	i, err := cfg.intensity(cfg.Zone)
 	require.NoError(tb, err)
 	return i
 }
@@ -37,6 +38,11 @@ type run struct {
 
 func newRun(tb testing.TB, set processor.Settings, settings map[string]any) *run {
 	tb.Helper()
+	return newRunOn(tb, componenttest.NewNopHost(), set, settings)
+}
+
+func newRunOn(tb testing.TB, host component.Host, set processor.Settings, settings map[string]any) *run {
+	tb.Helper()
 	r := &run{tb: tb}
 	cfg := createDefaultConfig()
 	require.NoError(tb, confmap.NewFromStringMap(settings).Unmarshal(cfg))
@@ -44,7 +50,7 @@ func newRun(tb testing.TB, set processor.Settings, settings map[string]any) *run
 	p, err := NewFactory().CreateMetrics(context.Background(), set, cfg, &r.sink)
 	require.NoError(tb, err)
 	r.p = p
-	require.NoError(tb, p.Start(context.Background(), componenttest.NewNopHost()))
+	require.NoError(tb, p.Start(context.Background(), host))
 	tb.Cleanup(func() { require.NoError(tb, p.Shutdown(context.Background())) })
 	return r
 }

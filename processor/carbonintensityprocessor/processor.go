@@ -5,16 +5,21 @@ package carbonintensityprocessor
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
 
+	"github.com/otelcol-carbon/otelcol-carbon/internal/store"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/stream"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadata"
 )
@@ -22,12 +27,15 @@ import (
 // carbonProcessor adds to each resource a scope of its own, with a metric X.emissions for each
 // metric X.energy. The energy passes unchanged.
 type carbonProcessor struct {
-	factor   factor
+	places   *places
+	classes  *classes
 	version  string
-	accounts *stream.Map[account]
 	maxStale time.Duration
 	watched  pcommon.Timestamp // since when this processor sees all that begins
 	skipped  *skipped
+	id       component.ID
+	logger   *zap.Logger
+	storage  storage.Client // nil if nothing is kept
 
 	telemetry *metadata.TelemetryBuilder
 	stop      context.CancelFunc
@@ -35,43 +43,49 @@ type carbonProcessor struct {
 }
 
 func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error) {
-	intensity, err := cfg.intensity()
-	if err != nil {
+	if err := cfg.compile(); err != nil {
 		return nil, err
 	}
 	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
 	if err != nil {
 		return nil, err
 	}
+	c := newClasses()
 	p := &carbonProcessor{
-		factor:    newFactor(intensity, cfg.PUE),
+		places: &places{
+			config: cfg, classes: c, logger: set.Logger, byZone: map[string]place{},
+			location: newBook("", cfg.MaxStreams), marginal: newBook(".marginal", cfg.MaxStreams), market: newBook(".market_based", cfg.MaxStreams),
+		},
+		classes:   c,
 		version:   set.BuildInfo.Version,
-		accounts:  stream.NewMap[account](cfg.MaxStreams),
 		maxStale:  cfg.MaxStale,
+		id:        set.ID,
+		logger:    set.Logger,
 		skipped:   newSkipped(telemetry, set.Logger),
 		telemetry: telemetry,
 		stop:      func() {},
 	}
 	telemetry.CarbonintensityStreamsLimit.Record(context.Background(), int64(cfg.MaxStreams))
 	return p, telemetry.RegisterCarbonintensityStreamsCallback(func(_ context.Context, o metric.Int64Observer) error {
-		o.Observe(int64(p.accounts.Len()))
+		o.Observe(int64(p.places.location.accounts.Len()))
 		return nil
 	})
 }
 
 func (p *carbonProcessor) processMetrics(ctx context.Context, md pmetric.Metrics) (pmetric.Metrics, error) {
-	now := time.Now().Unix()
+	now := time.Now()
 	for _, rm := range md.ResourceMetrics().All() {
 		p.processResource(ctx, rm, now)
 	}
 	return md, nil
 }
 
-func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.ResourceMetrics, now int64) {
+func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.ResourceMetrics, now time.Time) {
 	var (
 		scopes   = rm.ScopeMetrics()
 		inputs   = scopes.Len()
 		resource stream.ID
+		where    place
 		out      pmetric.MetricSlice // of the scope that is appended when there is something to put in
 	)
 	for i := range inputs {
@@ -86,13 +100,18 @@ func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.Resour
 				continue
 			}
 			if scopes.Len() == inputs {
-				resource, out = stream.Resource(rm.Resource()), p.factor.appendScope(scopes, p.version)
+				resource, where = stream.Resource(rm.Resource()), p.places.of(rm.Resource())
+				out = where[0].appendScope(scopes, p.version)
 			}
-			emissions := out.AppendEmpty()
-			emissions.SetName(subject + ".emissions")
-			emissions.SetDescription("CO2e emitted to provide the energy.")
-			emissions.SetUnit("g")
-			p.convert(ctx, energy, emissions.SetEmptySum(), resource.Scope(scope.Scope()).Metric(energy), now)
+			id := resource.Scope(scope.Scope()).Metric(energy)
+			for _, site := range where {
+				emissions := out.AppendEmpty()
+				emissions.SetName(subject + ".emissions" + site.book.suffix)
+				emissions.SetDescription("CO2e emitted to provide the energy.")
+				emissions.SetUnit("g")
+				c := conversion{carbonProcessor: p, ctx: ctx, name: energy.Name(), site: site, id: id, now: now}
+				c.convert(energy, emissions.SetEmptySum())
+			}
 		}
 	}
 	if scopes.Len() > inputs {
@@ -133,11 +152,23 @@ func points(m pmetric.Metric) int {
 	}
 }
 
-func (p *carbonProcessor) start(_ context.Context, _ component.Host) error {
+func (p *carbonProcessor) start(ctx context.Context, host component.Host) error {
+	if err := p.places.open(host); err != nil {
+		return err
+	}
+	var err error
+	if p.storage, err = store.Open(ctx, host, p.places.config.Storage, component.KindProcessor, p.id); err != nil {
+		return err
+	}
+	if p.storage != nil {
+		if err := p.load(ctx, p.storage); err != nil {
+			p.logger.Warn("what was kept cannot be used, or not all of it: emissions of these streams begin at 0", zap.Error(err))
+		}
+	}
 	p.watched = pcommon.NewTimestampFromTime(time.Now())
-	ctx, stop := context.WithCancel(context.Background())
+	sweeping, stop := context.WithCancel(context.Background())
 	p.stop = stop
-	p.sweeping.Go(func() { p.sweep(ctx) })
+	p.sweeping.Go(func() { p.sweep(sweeping) })
 	return nil
 }
 
@@ -150,14 +181,27 @@ func (p *carbonProcessor) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			p.accounts.Sweep(func(a *account) bool { return now.Sub(time.Unix(a.seen, 0)) > p.maxStale })
+			stale := func(seen int64) bool { return now.Sub(time.Unix(seen, 0)) > p.maxStale }
+			for _, b := range p.places.books() {
+				b.accounts.Sweep(func(a *account) bool { return stale(a.seen) })
+				b.more.Sweep(func(m *moreSiblings) bool { return stale(m.seen) })
+			}
 		}
 	}
 }
 
-func (p *carbonProcessor) shutdown(context.Context) error {
+func (p *carbonProcessor) shutdown(ctx context.Context) error {
 	p.stop()
 	p.sweeping.Wait()
 	p.telemetry.Shutdown()
-	return nil
+	if p.storage == nil {
+		return nil
+	}
+	client := p.storage
+	p.storage = nil
+	err := p.save(ctx, client)
+	if err != nil {
+		err = fmt.Errorf("storage: emissions begin at 0 with the next start: %w", err)
+	}
+	return errors.Join(err, client.Close(ctx))
 }

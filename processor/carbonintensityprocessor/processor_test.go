@@ -283,7 +283,9 @@ func TestConcurrentBatches(t *testing.T) {
 // building its emissions by hand, plus what a batch costs however many points it has.
 func TestNoAllocationBeyondThePoints(t *testing.T) {
 	process := newProcess(t)
-	f := newFactor(mustIntensity(t, &Config{Zone: "DE", Boundary: "lifecycle"}), 1)
+	intensity := mustIntensity(t, &Config{Zone: "DE", Boundary: "lifecycle"})
+	c := newClasses()
+	german := c.of(&intensity)
 	const perBatch = 20
 	for _, md := range makeBatches(1000)[:2] {
 		rewind(md, cumulative, 1)
@@ -299,7 +301,7 @@ func TestNoAllocationBeyondThePoints(t *testing.T) {
 			out := pmetric.NewNumberDataPointSlice()
 			out.EnsureCapacity(in.Len())
 			for _, dp := range in.All() {
-				f.appendGrams(out, dp, 1, 2, 3)
+				c.appendGrams(out, dp, german, 1, 2, 3)
 			}
 		})
 		assert.LessOrEqual(t, processing, building+perBatch)

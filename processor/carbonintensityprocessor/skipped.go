@@ -26,6 +26,8 @@ const (
 	notMonotonicSum
 	notJoules
 	badValue
+	noFactor
+	classLimit
 )
 
 // reasons gives each its name in carbonintensity.points.unconverted, and what to do about it.
@@ -36,29 +38,46 @@ var reasons = [...]struct{ name, remedy string }{
 	overlaps:        {"overlap", "a counter began anew before its last reading: check that no two sources send the same stream"},
 	notMonotonicSum: {"not_monotonic_sum", "a metric named .energy is not a monotonic sum: send a counter of joules"},
 	notJoules:       {"unit", "a metric named .energy is not in J: convert it with the transform processor"},
+	noFactor:        {"no_factor", "nothing is known of the grid at the time: add a provider, or static at the end of the list"},
+	classLimit:      {"class_limit", "a stream's emissions have had more provenances than are kept apart: restart the collector, and tell us"},
 	badValue:        {"value", "a value is negative, infinite or not a number, or has no time: check its source"},
 }
 
-// skipped counts the energy points that were left out, and logs the first for each reason.
+// skipped counts what was left out, points or energy, and logs the first for each reason.
 type skipped struct {
 	counter metric.Int64Counter
+	joules  metric.Float64Counter
 	logger  *zap.Logger
 	options [len(reasons)]metric.MeasurementOption
 	logged  [len(reasons)]atomic.Bool
 }
 
 func newSkipped(telemetry *metadata.TelemetryBuilder, logger *zap.Logger) *skipped {
-	s := &skipped{counter: telemetry.CarbonintensityPointsUnconverted, logger: logger}
+	s := &skipped{
+		counter: telemetry.CarbonintensityPointsUnconverted, joules: telemetry.CarbonintensityEnergyUnconverted, logger: logger,
+	}
 	for r := range reasons {
 		s.options[r] = metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", reasons[r].name)))
 	}
 	return s
 }
 
+// lose counts energy that found no factor.
+func (s *skipped) lose(ctx context.Context, r reason, joules float64) {
+	if joules > 0 {
+		s.joules.Add(ctx, joules, s.options[r])
+		s.log(r, zap.Float64("joules", joules))
+	}
+}
+
 func (s *skipped) add(ctx context.Context, r reason, name string, points int) {
 	s.counter.Add(ctx, int64(points), s.options[r])
+	s.log(r, zap.String("metric", name))
+}
+
+func (s *skipped) log(r reason, what zap.Field) {
 	if s.logged[r].CompareAndSwap(false, true) {
-		s.logger.Warn("Energy is not converted to emissions: "+reasons[r].remedy+" (logged once, counted in carbonintensity.points.unconverted)",
-			zap.String("metric", name), zap.String("reason", reasons[r].name))
+		s.logger.Warn("Energy is not converted to emissions: "+reasons[r].remedy+" (logged once, counted in carbonintensity.points.unconverted or carbonintensity.energy.unconverted)",
+			what, zap.String("reason", reasons[r].name))
 	}
 }

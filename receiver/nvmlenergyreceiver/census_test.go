@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/ledger"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml/nvmltest"
@@ -342,20 +343,20 @@ func TestSharesAreKept(t *testing.T) {
 		m := newMachine(t)
 		m.process(11, "a.service")
 		g := busyGPU(map[uint32]uint32{11: 90})
-		store := &memory{}
+		store := &storetest.Memory{}
 		first := newHarness(t, newConfig(m.attributed(kept)), nvmltest.New(g))
-		require.NoError(t, first.Start(t.Context(), hostOf(store)))
+		require.NoError(t, first.Start(t.Context(), storetest.Host(store)))
 		time.Sleep(firstCollection)
 		for range 3 {
 			first.tick()
 		}
-		left := store.copy() // killed
+		left := store.Copy() // killed
 		require.NoError(t, first.Shutdown(t.Context()))
 		before := first.shares()[slice{"a.service", "unit", "measured_share"}]
 		time.Sleep(time.Minute + 300*time.Millisecond) // collections are between two polls
 
 		second := newHarness(t, newConfig(m.attributed(kept)), nvmltest.New(g))
-		require.NoError(t, second.Start(t.Context(), hostOf(left)))
+		require.NoError(t, second.Start(t.Context(), storetest.Host(left)))
 		time.Sleep(firstCollection)
 		second.tick()
 		second.tick()

@@ -17,7 +17,7 @@ type common struct {
 	cfg       *Config
 	logger    *zap.Logger
 	telemetry *metadata.TelemetryBuilder
-	store     store
+	store     keeper
 	boot      string   // identifies the time since the machine was booted
 	tenants   *tenants // nil if energy is not split
 	// suspended is how long the machine has been suspended since it booted.

@@ -10,15 +10,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/host"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/ledger"
 )
-
-var fileStorage = component.MustNewID("file_storage")
 
 func TestConfig(t *testing.T) {
 	conf, err := confmaptest.LoadConf("testdata/config.yaml")
@@ -34,7 +32,7 @@ func TestConfig(t *testing.T) {
 			c.Required = true
 			c.Metrics.Metrics.HwPower.Enabled = true
 			c.PollInterval = 100 * time.Millisecond
-			c.Storage = &fileStorage
+			c.Storage = &storetest.ID
 			c.Processes = ProcessesConfig{Enabled: true, Idle: ledger.IdleReserved, MaxWorkloads: 50, ResourceSlices: true}
 			c.Calibration = []CalibrationConfig{{GPU: "NVIDIA A100*", Gain: 1.03, Offset: -4, IdlePower: 55}}
 			c.ReleaseHandles = releaseNever

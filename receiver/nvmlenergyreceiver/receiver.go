@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/lastscrape"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/store"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/metadata"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml"
 )
@@ -65,7 +66,7 @@ func (r *nvmlEnergyReceiver) start(ctx context.Context, host component.Host) (er
 	}
 	r.reporter.identify(c.cfg.Host.Resolve(c.logger))
 	c.boot = bootID(c.cfg.Host)
-	if c.store, err = openStore(ctx, c.cfg.Storage, host, r.id); err != nil {
+	if c.store.client, err = store.Open(ctx, host, c.cfg.Storage, component.KindReceiver, r.id); err != nil {
 		return err
 	}
 	if c.cfg.Processes.Enabled {

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/host"
@@ -42,29 +41,10 @@ type state struct {
 // format is counted up when state changes so that older ones cannot be read.
 const format = 1
 
-// store keeps states in a storage extension; nowhere if client is nil.
-type store struct{ client storage.Client }
+// keeper keeps states in a storage extension; nowhere if client is nil.
+type keeper struct{ client storage.Client }
 
-func openStore(ctx context.Context, id *component.ID, host component.Host, receiver component.ID) (store, error) {
-	if id == nil {
-		return store{}, nil
-	}
-	extension, ok := host.GetExtensions()[*id]
-	if !ok {
-		return store{}, fmt.Errorf("storage: there is no extension %q; list it under extensions and service::extensions", id)
-	}
-	provider, ok := extension.(storage.Extension)
-	if !ok {
-		return store{}, fmt.Errorf("storage: %q is no storage extension; file_storage is one", id)
-	}
-	client, err := provider.GetClient(ctx, component.KindReceiver, receiver, "")
-	if err != nil {
-		return store{}, fmt.Errorf("storage: %q: %w", id, err)
-	}
-	return store{client}, nil
-}
-
-func (s store) close(ctx context.Context) error {
+func (s keeper) close(ctx context.Context) error {
 	if s.client == nil {
 		return nil
 	}
@@ -72,14 +52,14 @@ func (s store) close(ctx context.Context) error {
 }
 
 // load is nil if nothing is kept. What cannot be read is like nothing, with an error in the state's place.
-func (s store) load(uuid string) ([]byte, error) {
+func (s keeper) load(uuid string) ([]byte, error) {
 	if s.client == nil {
 		return nil, nil
 	}
 	return s.client.Get(context.Background(), key(uuid))
 }
 
-func (s store) save(ctx context.Context, g *gpu) error {
+func (s keeper) save(ctx context.Context, g *gpu) error {
 	if s.client == nil {
 		return nil
 	}

@@ -14,11 +14,12 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 
+	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml/nvmltest"
 )
 
-func kept(c *Config) { c.Storage = &fileStorage }
+func kept(c *Config) { c.Storage = &storetest.ID }
 
 // What was used while the collector was down is counted, for the time in which it was used; also if it was
 // killed.
@@ -27,30 +28,30 @@ func TestRestart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := &nvmltest.GPU{ID: "GPU-a", Millijoules: 1000}
-				m := &memory{}
+				m := &storetest.Memory{}
 				begin := time.Now()
 				d := nvmltest.New(g)
 				first := newHarness(t, newConfig(kept), d)
-				require.NoError(t, first.Start(t.Context(), hostOf(m)))
+				require.NoError(t, first.Start(t.Context(), storetest.Host(m)))
 				time.Sleep(firstCollection)
 				d.Set(func() { g.Millijoules = 8000 })
 				first.tick()
-				left := m.copy()
+				left := m.Copy()
 				told := first.energy()["GPU-a"]
 				require.InDelta(t, 7, told.joules, 0)
 				d.Set(func() { g.Millijoules = 9500 }) // is read, and told only if there is time for it
 				time.Sleep(2 * time.Second)
 				require.NoError(t, first.Shutdown(t.Context()))
-				require.Zero(t, m.open)
+				require.Zero(t, m.Open())
 				if !kill {
-					left = m.copy()
+					left = m.Copy()
 					told = first.energy()["GPU-a"]
 					require.InDelta(t, 8.5, told.joules, 0)
 				}
 
 				time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Hour)))
 				g.Millijoules = 70_000
-				second := runOn(t, nvmltest.New(g), hostOf(left), kept)
+				second := runOn(t, nvmltest.New(g), storetest.Host(left), kept)
 				points := second.last("hw.energy")
 				require.Len(t, points, 2)
 				require.Equal(t, told.at, points[0].Timestamp().AsTime(), "what was told last, for those who count from here")
@@ -66,24 +67,26 @@ func TestRestart(t *testing.T) {
 
 // A counter that began again at 0 in the meantime is known by the boot or the driver, even if it shows more.
 func TestRestartAfterReset(t *testing.T) {
-	for name, change := range map[string]func(*nvmltest.Driver, *memory){
-		"another driver": func(d *nvmltest.Driver, _ *memory) { d.VersionText = "590.1" },
-		"another boot": func(_ *nvmltest.Driver, m *memory) {
-			for key, content := range m.content {
+	for name, change := range map[string]func(*nvmltest.Driver, *storetest.Memory){
+		"another driver": func(d *nvmltest.Driver, _ *storetest.Memory) { d.VersionText = "590.1" },
+		"another boot": func(_ *nvmltest.Driver, m *storetest.Memory) {
+			for key, content := range m.Content() {
 				var s state
 				_ = json.Unmarshal(content, &s)
 				s.Boot = "another"
-				m.content[key], _ = json.Marshal(s)
+				changed, err := json.Marshal(s)
+				require.NoError(t, err)
+				require.NoError(t, m.Set(t.Context(), key, changed))
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := &nvmltest.GPU{ID: "GPU-a", Millijoules: 1000}
-				m := &memory{}
+				m := &storetest.Memory{}
 				d := nvmltest.New(g)
 				first := newHarness(t, newConfig(kept), d)
-				require.NoError(t, first.Start(t.Context(), hostOf(m)))
+				require.NoError(t, first.Start(t.Context(), storetest.Host(m)))
 				time.Sleep(firstCollection)
 				d.Set(func() { g.Millijoules = 2000 })
 				require.NoError(t, first.Shutdown(t.Context()))
@@ -91,7 +94,7 @@ func TestRestartAfterReset(t *testing.T) {
 				d = nvmltest.New(g)
 				change(d, m)
 				g.Millijoules = 5000
-				second := runOn(t, d, hostOf(m), kept)
+				second := runOn(t, d, storetest.Host(m), kept)
 				require.InDelta(t, 1+5, second.energy()["GPU-a"].joules, 0)
 			})
 		})
@@ -101,14 +104,14 @@ func TestRestartAfterReset(t *testing.T) {
 func TestRestartIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &nvmltest.GPU{ID: "GPU-a", Millijoules: 1000}
-		m := &memory{}
+		m := &storetest.Memory{}
 		first := newHarness(t, newConfig(kept), nvmltest.New(g))
-		require.NoError(t, first.Start(t.Context(), hostOf(m)))
+		require.NoError(t, first.Start(t.Context(), storetest.Host(m)))
 		time.Sleep(firstCollection)
 		require.NoError(t, first.Shutdown(t.Context()))
 		time.Sleep(time.Minute)
 		g.Millijoules = 700_000 * 3600 // an hour's worth
-		second := runOn(t, nvmltest.New(g), hostOf(m), kept)
+		second := runOn(t, nvmltest.New(g), storetest.Host(m), kept)
 		second.tick()
 		require.Zero(t, second.energy()["GPU-a"].joules)
 		require.Positive(t, second.skipped()["implausible"])
@@ -119,16 +122,17 @@ func TestRestartIsBounded(t *testing.T) {
 func TestStorageIsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &nvmltest.GPU{ID: "GPU-a", Millijoules: 1000}
-		m := &memory{full: true}
+		m := &storetest.Memory{}
+		m.Fill(true)
 		d := nvmltest.New(g)
-		h := runOn(t, d, hostOf(m), kept)
+		h := runOn(t, d, storetest.Host(m), kept)
 		require.Empty(t, h.last("hw.energy"))
 		_, err := h.scrape(t.Context())
 		require.EqualError(t, err, "storage: the state of GPU-a cannot be kept, its points wait until it can: no space left on device")
 		require.Equal(t, int64(2), h.skipped()["not_persisted"])
 		d.Set(func() { g.Millijoules = 4000 })
 		time.Sleep(time.Second)
-		m.fill(false)
+		m.Fill(false)
 		h.tick()
 		points := h.last("hw.energy")
 		require.Len(t, points, 2)
@@ -144,8 +148,8 @@ func TestBrokenState(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := &memory{content: map[string][]byte{"gpu/GPU-a": []byte(content)}}
-				h := runOn(t, nvmltest.New(&nvmltest.GPU{ID: "GPU-a", Millijoules: 1000}), hostOf(m), kept)
+				m := storetest.With(map[string][]byte{"gpu/GPU-a": []byte(content)})
+				h := runOn(t, nvmltest.New(&nvmltest.GPU{ID: "GPU-a", Millijoules: 1000}), storetest.Host(m), kept)
 				require.InDelta(t, 0, h.energy()["GPU-a"].joules, 0)
 				require.Contains(t, h.messages(), "what was kept of a GPU cannot be used: its energy is counted from 0")
 			})
@@ -159,7 +163,7 @@ func TestNoStorage(t *testing.T) {
 		want string
 	}{
 		"none":    {componenttest.NewNopHost(), `storage: there is no extension "file_storage"; list it under extensions and service::extensions`},
-		"another": {hostOf(nopExtension{}), `storage: "file_storage" is no storage extension; file_storage is one`},
+		"another": {storetest.Host(nopExtension{}), `storage: "file_storage" is no storage extension; file_storage is one`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t, newConfig(kept), nvmltest.New())
@@ -178,14 +182,14 @@ type nopExtension struct {
 func TestXidsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &nvmltest.GPU{ID: "GPU-a"}
-		d, m := nvmltest.New(g), &memory{}
+		d, m := nvmltest.New(g), &storetest.Memory{}
 		first := newHarness(t, newConfig(kept), d)
-		require.NoError(t, first.Start(t.Context(), hostOf(m)))
+		require.NoError(t, first.Start(t.Context(), storetest.Host(m)))
 		time.Sleep(firstCollection)
 		d.Push(g, nvml.Event{Xid: 79})
 		time.Sleep(seldom)
 		require.NoError(t, first.Shutdown(t.Context()))
-		second := runOn(t, nvmltest.New(g), hostOf(m), kept)
+		second := runOn(t, nvmltest.New(g), storetest.Host(m), kept)
 		points := second.last("hw.errors")
 		require.Len(t, points, 1)
 		assert.Equal(t, int64(1), points[0].IntValue())

@@ -28,6 +28,7 @@ type TelemetryBuilder struct {
 	meter                            metric.Meter
 	mu                               sync.Mutex
 	registrations                    []metric.Registration
+	CarbonintensityEnergyUnconverted metric.Float64Counter
 	CarbonintensityPointsUnconverted metric.Int64Counter
 	CarbonintensityStreams           metric.Int64ObservableGauge
 	CarbonintensityStreamsLimit      metric.Int64Gauge
@@ -87,6 +88,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.CarbonintensityEnergyUnconverted, err = builder.meter.Float64Counter(
+		"otelcol_carbonintensity.energy.unconverted",
+		metric.WithDescription("Energy for which no intensity was known. [Development]"),
+		metric.WithUnit("J"),
+	)
+	errs = errors.Join(errs, err)
 	builder.CarbonintensityPointsUnconverted, err = builder.meter.Int64Counter(
 		"otelcol_carbonintensity.points.unconverted",
 		metric.WithDescription("Energy points whose energy was not, or not wholly, turned into emissions. The energy itself passed on unchanged. [Development]"),

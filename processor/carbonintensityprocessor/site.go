@@ -1,0 +1,101 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package carbonintensityprocessor
+
+import (
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadata"
+)
+
+const joulesPerKWh = 3.6e6
+
+// site is where electricity is used: a zone, and what the site adds to the energy of its equipment.
+type site struct {
+	book    *book
+	feed    *grid.Feed
+	scale   float64 // from J x g/kWh to g
+	edition string  // of the factor that holds when nothing else is known
+	classes *classes
+
+	recent atomic.Pointer[met] // the intensity that was used last, as mostly it is used next
+	asked  atomic.Int64        // Unix ns: history from then on was asked for
+	until  atomic.Int64        // Unix ns: how long the answer is waited for
+}
+
+type met struct {
+	intensity *grid.Intensity
+	class     class
+}
+
+// patience is how long energy waits for what the grid was at its time.
+const patience = time.Minute
+
+func newSite(feed *grid.Feed, pue float64, c *classes, b *book) *site {
+	s := &site{book: b, feed: feed, scale: pue / joulesPerKWh, classes: c}
+	if i, _ := feed.Timeline().At(time.Now().UnixNano()); i != nil {
+		s.edition = i.Edition
+	}
+	return s
+}
+
+// appendScope appends the scope of the emissions, which says where to look the factor up.
+func (s *site) appendScope(scopes pmetric.ScopeMetricsSlice, version string) pmetric.MetricSlice {
+	sm := scopes.AppendEmpty()
+	sm.Scope().SetName(metadata.ScopeName)
+	sm.Scope().SetVersion(version)
+	if s.edition != "" {
+		sm.Scope().Attributes().PutStr("carbon.factor.version", s.edition)
+	}
+	return sm.Metrics()
+}
+
+// ready reports whether all is known of a time that will be known soon. If not, it asks for it.
+func (s *site) ready(from pcommon.Timestamp, now time.Time) bool {
+	ns := int64(from)
+	if s.feed.Timeline().Settled(ns) {
+		return true
+	}
+	if asked := s.asked.Load(); asked == 0 || ns < asked {
+		s.asked.Store(ns)
+		s.until.Store(now.Add(patience).UnixNano())
+		s.feed.Want(from.AsTime())
+	}
+	return now.UnixNano() > s.until.Load()
+}
+
+// share of some energy, with what it emitted.
+type share struct {
+	class  class // 0 if nothing is known of the time
+	start  pcommon.Timestamp
+	joules float64
+	grams  float64
+}
+
+// split divides energy that was used evenly among the intensities there were.
+func (s *site) split(sp span, book func(share)) {
+	start := sp.from
+	for part := range s.feed.Timeline().Split(int64(sp.from), int64(sp.until), sp.joules) {
+		sh := share{start: start, joules: part.Amount}
+		if i := part.Intensity; i != nil {
+			sh.class, sh.grams = s.class(i), part.Amount*i.GramsPerKWh*s.scale
+		}
+		start = pcommon.Timestamp(part.Until)
+		book(sh)
+	}
+}
+
+func (s *site) class(i *grid.Intensity) class {
+	if m := s.recent.Load(); m != nil && m.intensity == i {
+		return m.class
+	}
+	m := &met{i, s.classes.of(i)}
+	s.recent.Store(m)
+	return m.class
+}

@@ -1,0 +1,208 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package carbonintensityprocessor
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/stream"
+)
+
+// State is written when the processor stops, and taken away when it starts. So one that was killed finds
+// none, and begins anew: with new start times, so that nothing is booked twice.
+
+// index says that the state is whole: it is written last.
+type index struct {
+	Format  int             `json:"format"`
+	Classes []indexedClass  `json:"classes"` // from 1 on
+	Books   map[string]size `json:"books"`   // by suffix
+}
+
+type indexedClass struct {
+	grid.Provenance
+	Quality grid.Quality
+}
+
+type size struct {
+	Accounts int `json:"accounts"`
+	More     int `json:"more"`
+}
+
+const (
+	format   = 1
+	indexKey = "index"
+	// perChunk bounds the memory that writing takes.
+	perChunk = 4096
+)
+
+// accountRecord and moreRecord are an account and further siblings as they are stored.
+type accountRecord struct {
+	Key                 stream.Key
+	Last, Origin        pcommon.Timestamp
+	Value               float64
+	Seen                int64
+	HeldFrom, HeldUntil pcommon.Timestamp
+	HeldJoules          float64
+	Siblings            [len(siblings{})]siblingRecord
+}
+
+type moreRecord struct {
+	Key      stream.Key
+	Seen     int64
+	Siblings [maxSiblings - len(siblings{})]siblingRecord
+}
+
+type siblingRecord struct {
+	Class uint16
+	Start pcommon.Timestamp
+	Grams float64
+}
+
+func (p *carbonProcessor) save(ctx context.Context, client storage.Client) error {
+	idx := index{Format: format, Books: map[string]size{}, Classes: p.classes.all()}
+	for _, b := range p.places.books() {
+		accounts, err := write(ctx, client, b.suffix+"/accounts", b.accounts, func(k stream.Key, a *account) accountRecord {
+			r := accountRecord{
+				Key: k, Last: a.last, Origin: a.origin, Value: a.value, Seen: a.seen,
+				HeldFrom: a.held.from, HeldUntil: a.held.until, HeldJoules: a.held.joules,
+			}
+			record(r.Siblings[:], a.siblings[:])
+			return r
+		})
+		if err != nil {
+			return err
+		}
+		more, err := write(ctx, client, b.suffix+"/more", b.more, func(k stream.Key, m *moreSiblings) moreRecord {
+			r := moreRecord{Key: k, Seen: m.seen}
+			record(r.Siblings[:], m.siblings[:])
+			return r
+		})
+		if err != nil {
+			return err
+		}
+		idx.Books[b.suffix] = size{accounts, more}
+	}
+	content, err := json.Marshal(idx)
+	if err != nil {
+		return err
+	}
+	return client.Set(ctx, indexKey, content)
+}
+
+// write stores a map in chunks, and returns how many there are.
+func write[T, R any](ctx context.Context, client storage.Client, name string, m *stream.Map[T], encode func(stream.Key, *T) R) (chunks int, err error) {
+	var records []R
+	flush := func() {
+		if len(records) == 0 || err != nil {
+			return
+		}
+		var content bytes.Buffer
+		if err = binary.Write(&content, binary.LittleEndian, records); err == nil {
+			err = client.Set(ctx, chunkKey(name, chunks), content.Bytes())
+		}
+		chunks, records = chunks+1, records[:0]
+	}
+	for key, state := range m.All() {
+		if records = append(records, encode(key, state)); len(records) == perChunk {
+			flush()
+		}
+	}
+	flush()
+	return chunks, err
+}
+
+func chunkKey(name string, chunk int) string { return fmt.Sprintf("%s/%d", name, chunk) }
+
+// load takes the state of a processor that has stopped; there is none after one that was killed.
+func (p *carbonProcessor) load(ctx context.Context, client storage.Client) error {
+	content, err := client.Get(ctx, indexKey)
+	if err != nil || content == nil {
+		return err
+	}
+	if err := client.Delete(ctx, indexKey); err != nil {
+		return err
+	}
+	var idx index
+	if err := json.Unmarshal(content, &idx); err != nil {
+		return err
+	}
+	if idx.Format != format {
+		return fmt.Errorf("it has format %d, this version reads %d", idx.Format, format)
+	}
+	classes := []class{0}
+	for _, c := range idx.Classes {
+		classes = append(classes, p.classes.of(&grid.Intensity{Provenance: c.Provenance, Quality: c.Quality}))
+	}
+	var errs []error
+	for _, b := range p.places.books() {
+		size := idx.Books[b.suffix]
+		errs = append(errs,
+			read(ctx, client, b.suffix+"/accounts", size.Accounts, func(r accountRecord) error {
+				a := account{last: r.Last, origin: r.Origin, value: r.Value, seen: r.Seen, held: span{r.HeldFrom, r.HeldUntil, r.HeldJoules}}
+				if err := recall(a.siblings[:], r.Siblings[:], classes); err != nil {
+					return err
+				}
+				b.accounts.Restore(r.Key, a)
+				return nil
+			}),
+			read(ctx, client, b.suffix+"/more", size.More, func(r moreRecord) error {
+				m := moreSiblings{seen: r.Seen}
+				if err := recall(m.siblings[:], r.Siblings[:], classes); err != nil {
+					return err
+				}
+				b.more.Restore(r.Key, m)
+				return nil
+			}))
+	}
+	return errors.Join(errs...)
+}
+
+func read[R any](ctx context.Context, client storage.Client, name string, chunks int, take func(R) error) error {
+	var one R
+	for chunk := range chunks {
+		content, err := client.Get(ctx, chunkKey(name, chunk))
+		if err != nil {
+			return err
+		}
+		records := make([]R, len(content)/binary.Size(one))
+		if err := binary.Read(bytes.NewReader(content), binary.LittleEndian, records); err != nil {
+			return err
+		}
+		for _, r := range records {
+			if err := take(r); err != nil {
+				return err
+			}
+		}
+		if err := client.Delete(ctx, chunkKey(name, chunk)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func record(to []siblingRecord, from []sibling) {
+	for i, s := range from {
+		to[i] = siblingRecord{uint16(s.class), s.start, s.grams}
+	}
+}
+
+// recall gives siblings the numbers that their classes have now. They have been told.
+func recall(to []sibling, from []siblingRecord, classes []class) error {
+	for i, r := range from {
+		if int(r.Class) >= len(classes) || !(r.Grams >= 0) {
+			return fmt.Errorf("a stream has class %d of %d and %v g", r.Class, len(classes)-1, r.Grams)
+		}
+		to[i] = sibling{class: classes[r.Class], start: r.Start, grams: r.Grams, told: r.Class != 0}
+	}
+	return nil
+}
