@@ -42,8 +42,8 @@ const (
 	booked
 	// restarted: the input fell without saying since when it counts: a new base.
 	restarted
-	// overlap: the input started anew before it was last read: a new base, since the two may count
-	// the same energy.
+	// overlap: the input started anew before it was last read, or has an earlier start again: a new base,
+	// since the two may count the same energy.
 	overlap
 	// outOfOrder: a reading older than the last. Nothing changed.
 	outOfOrder
@@ -86,7 +86,7 @@ func (a *account) growth(r reading, watched pcommon.Timestamp) (span, booking) {
 		return whole, booked
 	case newStart && r.start >= a.last:
 		return base, booked
-	case newStart && a.origin != 0:
+	case newStart && a.origin != 0, r.start != 0 && r.start < a.origin:
 		return base, overlap
 	case r.value < a.value:
 		return base, restarted

@@ -63,6 +63,12 @@ func TestAccount(t *testing.T) {
 			{reading{115, 130, 500}, overlap, 10},
 			{reading{115, 140, 501}, booked, 11},
 		}},
+		"an earlier start again is a base, and said": {start: 110, steps: []step{
+			{reading{50, 110, 1000}, opened, 0},
+			{reading{115, 120, 3}, booked, 3},
+			{reading{50, 130, 1013}, overlap, 3},
+			{reading{50, 140, 1014}, booked, 4},
+		}},
 		"an old reading changes nothing": {start: 110, steps: []step{
 			{reading{50, 110, 1000}, opened, 0},
 			{reading{50, 130, 1010}, booked, 10},

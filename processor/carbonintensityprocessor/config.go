@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/foreign"
 )
 
 // Config says where the electricity comes from, and how much of it the site adds.
@@ -41,6 +42,8 @@ type Config struct {
 	Marginal bool `mapstructure:"marginal"`
 	// AllowMixing lists what may differ between zones: boundary, gas.
 	AllowMixing []string `mapstructure:"allow_mixing"`
+	// Foreign says which metrics of other programs are energy.
+	Foreign foreign.Config `mapstructure:"foreign"`
 	// Storage is an extension that keeps the totals over a restart.
 	Storage *component.ID `mapstructure:"storage"`
 	// MaxStreams is how many cumulative energy streams are converted at most.

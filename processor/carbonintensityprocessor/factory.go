@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/processor/processorhelper"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/foreign"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadata"
 )
 
@@ -29,6 +30,7 @@ func createDefaultConfig() component.Config {
 	return &Config{
 		Boundary:   grid.Lifecycle,
 		PUE:        1,
+		Foreign:    foreign.DefaultConfig(),
 		MaxStreams: 100_000,
 		MaxStale:   time.Hour,
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/store"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/stream"
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/foreign"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadata"
 )
 
@@ -29,6 +30,7 @@ import (
 type carbonProcessor struct {
 	places   *places
 	classes  *classes
+	foreign  *foreign.Translator // nil if there is nothing to translate
 	version  string
 	maxStale time.Duration
 	watched  pcommon.Timestamp // since when this processor sees all that begins
@@ -50,6 +52,10 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 	if err != nil {
 		return nil, err
 	}
+	translator, err := newTranslator(cfg.Foreign, set.BuildInfo.Version, telemetry, set.Logger)
+	if err != nil {
+		return nil, err
+	}
 	c := newClasses()
 	p := &carbonProcessor{
 		places: &places{
@@ -57,6 +63,7 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 			location: newBook("", cfg.MaxStreams), marginal: newBook(".marginal", cfg.MaxStreams), market: newBook(".market_based", cfg.MaxStreams),
 		},
 		classes:   c,
+		foreign:   translator,
 		version:   set.BuildInfo.Version,
 		maxStale:  cfg.MaxStale,
 		id:        set.ID,
@@ -75,6 +82,9 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 func (p *carbonProcessor) processMetrics(ctx context.Context, md pmetric.Metrics) (pmetric.Metrics, error) {
 	now := time.Now()
 	for _, rm := range md.ResourceMetrics().All() {
+		if p.foreign != nil {
+			p.foreign.Translate(rm)
+		}
 		p.processResource(ctx, rm, now)
 	}
 	return md, nil
@@ -182,6 +192,9 @@ func (p *carbonProcessor) sweep(ctx context.Context) {
 			return
 		case now := <-ticker.C:
 			stale := func(seen int64) bool { return now.Sub(time.Unix(seen, 0)) > p.maxStale }
+			if p.foreign != nil {
+				p.foreign.Sweep(now.Add(-p.maxStale))
+			}
 			for _, b := range p.places.books() {
 				b.accounts.Sweep(func(a *account) bool { return stale(a.seen) })
 				b.more.Sweep(func(m *moreSiblings) bool { return stale(m.seen) })

@@ -29,6 +29,7 @@ type TelemetryBuilder struct {
 	mu                               sync.Mutex
 	registrations                    []metric.Registration
 	CarbonintensityEnergyUnconverted metric.Float64Counter
+	CarbonintensityForeignSkipped    metric.Int64Counter
 	CarbonintensityPointsUnconverted metric.Int64Counter
 	CarbonintensityStreams           metric.Int64ObservableGauge
 	CarbonintensityStreamsLimit      metric.Int64Gauge
@@ -92,6 +93,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_carbonintensity.energy.unconverted",
 		metric.WithDescription("Energy for which no intensity was known. [Development]"),
 		metric.WithUnit("J"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CarbonintensityForeignSkipped, err = builder.meter.Int64Counter(
+		"otelcol_carbonintensity.foreign.skipped",
+		metric.WithDescription("Points of other programs' energy metrics that were left out. `repeated` and `other_source` are as they should be. [Development]"),
+		metric.WithUnit("{point}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CarbonintensityPointsUnconverted, err = builder.meter.Int64Counter(
