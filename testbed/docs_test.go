@@ -93,12 +93,15 @@ func TestMetricsInDocumentsExist(t *testing.T) {
 	c := start(t, append(configs,
 		"yaml:exporters::otlp_grpc: {endpoint: "+backend.address+", tls: {insecure: true}}",
 		"yaml:processors::carbonintensity::sites: {WORLD: {market_based: 12}}",
+		"yaml:processors::carbonintensity::uncertainty: {windows: [1h]}",
 		"yaml:service::pipelines::metrics::exporters: [otlp_grpc, prometheus]"))
 	c.eventually(func() bool { return scrape(t, prometheus) != nil }, "the Prometheus endpoint")
 	everything := identicalHosts(time.Now())
 	everything.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).SetName("hw.host.energy")
 	send(t, otlp, everything)
-	c.eventually(func() bool { return len(backend.named("workload.emissions", "", "")) > 0 }, "emissions")
+	for _, last := range []string{"workload.emissions", "hw.emissions.uncertainty"} {
+		c.eventually(func() bool { return len(backend.named(last, "", "")) > 0 }, last)
+	}
 
 	known := map[string]bool{}
 	for _, p := range backend.named("", "", "") {
@@ -109,7 +112,7 @@ func TestMetricsInDocumentsExist(t *testing.T) {
 			known[strings.TrimPrefix(heading[1], "otelcol_")] = true
 		}
 	}
-	for _, name := range []string{"hw.emissions.marginal", "workload.emissions.marginal"} { // need a provider
+	for _, name := range []string{"hw.emissions.marginal", "workload.emissions.marginal", "hw.emissions.embodied"} { // need a provider, a GPU
 		known[name] = true
 	}
 	for _, attribute := range []string{

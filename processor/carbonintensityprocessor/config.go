@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/embodied"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/foreign"
 )
 
@@ -42,6 +44,10 @@ type Config struct {
 	Marginal bool `mapstructure:"marginal"`
 	// AllowMixing lists what may differ between zones: boundary, gas.
 	AllowMixing []string `mapstructure:"allow_mixing"`
+	// Embodied adds hw.emissions.embodied: what was emitted to make the devices.
+	Embodied configoptional.Optional[embodied.Config] `mapstructure:"embodied"`
+	// Uncertainty adds X.emissions.uncertainty.
+	Uncertainty configoptional.Optional[UncertaintyConfig] `mapstructure:"uncertainty"`
 	// Foreign says which metrics of other programs are energy.
 	Foreign foreign.Config `mapstructure:"foreign"`
 	// Storage is an extension that keeps the totals over a restart.

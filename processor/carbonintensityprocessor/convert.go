@@ -22,8 +22,12 @@ type conversion struct {
 	name string
 	site *site
 	id   stream.ID
-	out  pmetric.NumberDataPointSlice
-	now  time.Time
+	// resource and subject are whose emissions they are, devices those whose uncertainty has changed.
+	resource stream.ID
+	subject  string
+	devices  map[deviceKey]bool
+	out      pmetric.NumberDataPointSlice
+	now      time.Time
 }
 
 // convert appends to emissions what the points of energy, the metric identified by id, caused.
@@ -71,6 +75,7 @@ func (c *conversion) delta(point pmetric.NumberDataPoint, joules float64) {
 			c.skipped.lose(c.ctx, classLimit, share.joules)
 		default:
 			s.add(share.class, share.start, share.grams)
+			c.doubt(point, share)
 		}
 	})
 	for i := range found {
@@ -98,9 +103,9 @@ func (c *conversion) cumulative(point pmetric.NumberDataPoint, joules float64) {
 			return
 		}
 		if held, ok := a.release(); ok {
-			c.settle(a, id, held)
+			c.settle(a, id, held, point)
 		}
-		c.settle(a, id, s)
+		c.settle(a, id, s, point)
 		c.report(a, id, point)
 	})
 	why := outcome.leftOut()
@@ -121,12 +126,13 @@ func earlier(held, s span) pcommon.Timestamp {
 }
 
 // settle books energy to the siblings of its account.
-func (c *conversion) settle(a *account, id stream.ID, s span) {
+func (c *conversion) settle(a *account, id stream.ID, s span, point pmetric.NumberDataPoint) {
 	c.site.split(s, func(share share) {
 		if share.class == 0 {
 			c.skipped.lose(c.ctx, noFactor, share.joules)
 			return
 		}
+		c.doubt(point, share)
 		if s := find(a.siblings[:], share.class); s != nil {
 			s.add(share.class, share.start, share.grams)
 			return
@@ -173,6 +179,33 @@ func (c *conversion) tell(among []sibling, point pmetric.NumberDataPoint) bool {
 		c.classes.appendGrams(c.out, point, s.class, s.start, point.Timestamp(), s.grams)
 	}
 	return true
+}
+
+// doubt adds a share to what is known of the uncertainty of its device.
+func (c *conversion) doubt(point pmetric.NumberDataPoint, s share) {
+	if c.certainty == nil || c.site.book.suffix != "" {
+		return
+	}
+	key := deviceKey{c.resource, c.subject, text(point.Attributes(), "hw.id"), s.intensity.Zone}
+	if c.devices == nil {
+		c.devices = map[deviceKey]bool{}
+	}
+	c.devices[key] = true
+	c.certainty.add(key, c.site.pue, s.start.AsTime(), s.grams, s.intensity.Quality, text(point.Attributes(), "energy.method"), c.now)
+}
+
+// text is an attribute, empty if it is not there.
+func text(attributes pcommon.Map, key string) string {
+	if v, ok := attributes.Get(key); ok {
+		return v.AsString()
+	}
+	return ""
+}
+
+func (c *conversion) reportCertainty(out pmetric.MetricSlice) {
+	if len(c.devices) > 0 {
+		c.certainty.report(c.subject, c.devices, out, c.now)
+	}
 }
 
 func value(point pmetric.NumberDataPoint) float64 {

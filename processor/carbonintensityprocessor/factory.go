@@ -8,13 +8,16 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processorhelper"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/embodied"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/foreign"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadata"
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/uncertainty"
 )
 
 // NewFactory returns the factory of the carbonintensity processor.
@@ -28,9 +31,13 @@ func NewFactory() processor.Factory {
 
 func createDefaultConfig() component.Config {
 	return &Config{
-		Boundary:   grid.Lifecycle,
-		PUE:        1,
-		Foreign:    foreign.DefaultConfig(),
+		Boundary: grid.Lifecycle,
+		PUE:      1,
+		Foreign:  foreign.DefaultConfig(),
+		Embodied: configoptional.Default(embodied.Default()),
+		Uncertainty: configoptional.Default(UncertaintyConfig{
+			Inputs: uncertainty.Default(), Windows: []time.Duration{time.Hour, 24 * time.Hour},
+		}),
 		MaxStreams: 100_000,
 		MaxStale:   time.Hour,
 	}

@@ -127,3 +127,11 @@ func pointsNamed(tb testing.TB, md pmetric.Metrics, name string) []point {
 	}
 	return points
 }
+
+func validated(settings map[string]any) error {
+	cfg := createDefaultConfig()
+	if err := confmap.NewFromStringMap(settings).Unmarshal(cfg); err != nil {
+		return err
+	}
+	return confmap.Validate(cfg)
+}

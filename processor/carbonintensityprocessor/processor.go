@@ -21,6 +21,7 @@ import (
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/store"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/stream"
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/embodied"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/foreign"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadata"
 )
@@ -28,16 +29,18 @@ import (
 // carbonProcessor adds to each resource a scope of its own, with a metric X.emissions for each
 // metric X.energy. The energy passes unchanged.
 type carbonProcessor struct {
-	places   *places
-	classes  *classes
-	foreign  *foreign.Translator // nil if there is nothing to translate
-	version  string
-	maxStale time.Duration
-	watched  pcommon.Timestamp // since when this processor sees all that begins
-	skipped  *skipped
-	id       component.ID
-	logger   *zap.Logger
-	storage  storage.Client // nil if nothing is kept
+	places    *places
+	classes   *classes
+	foreign   *foreign.Translator // nil if there is nothing to translate
+	making    *making             // nil if not asked for, as what follows
+	certainty *certainty
+	version   string
+	maxStale  time.Duration
+	watched   pcommon.Timestamp // since when this processor sees all that begins
+	skipped   *skipped
+	id        component.ID
+	logger    *zap.Logger
+	storage   storage.Client // nil if nothing is kept
 
 	telemetry *metadata.TelemetryBuilder
 	stop      context.CancelFunc
@@ -64,6 +67,8 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 		},
 		classes:   c,
 		foreign:   translator,
+		making:    newMaking(cfg, set.Logger),
+		certainty: newCertainty(cfg),
 		version:   set.BuildInfo.Version,
 		maxStale:  cfg.MaxStale,
 		id:        set.ID,
@@ -119,9 +124,11 @@ func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.Resour
 				emissions.SetName(subject + ".emissions" + site.book.suffix)
 				emissions.SetDescription("CO2e emitted to provide the energy.")
 				emissions.SetUnit("g")
-				c := conversion{carbonProcessor: p, ctx: ctx, name: energy.Name(), site: site, id: id, now: now}
+				c := conversion{carbonProcessor: p, ctx: ctx, name: energy.Name(), site: site, id: id, resource: resource, subject: subject, now: now}
 				c.convert(energy, emissions.SetEmptySum())
+				c.reportCertainty(out)
 			}
+			p.making.observe(rm, resource, energy, out, now)
 		}
 	}
 	if scopes.Len() > inputs {
@@ -131,7 +138,9 @@ func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.Resour
 
 // removeEmpty takes back metrics of which no point could be converted, and the scope if that was all.
 func removeEmpty(scopes pmetric.ScopeMetricsSlice, inputs int, out pmetric.MetricSlice) {
-	out.RemoveIf(func(m pmetric.Metric) bool { return m.Sum().DataPoints().Len() == 0 })
+	out.RemoveIf(func(m pmetric.Metric) bool {
+		return m.Type() == pmetric.MetricTypeSum && m.Sum().DataPoints().Len() == 0
+	})
 	if out.Len() == 0 {
 		seen := 0
 		scopes.RemoveIf(func(pmetric.ScopeMetrics) bool { seen++; return seen > inputs })
@@ -195,6 +204,8 @@ func (p *carbonProcessor) sweep(ctx context.Context) {
 			if p.foreign != nil {
 				p.foreign.Sweep(now.Add(-p.maxStale))
 			}
+			p.making.sweep(now.Add(-embodied.MaxGap))
+			p.certainty.sweep(now.Add(-p.maxStale))
 			for _, b := range p.places.books() {
 				b.accounts.Sweep(func(a *account) bool { return stale(a.seen) })
 				b.more.Sweep(func(m *moreSiblings) bool { return stale(m.seen) })

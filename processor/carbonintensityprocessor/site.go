@@ -20,6 +20,7 @@ const joulesPerKWh = 3.6e6
 type site struct {
 	book    *book
 	feed    *grid.Feed
+	pue     float64
 	scale   float64 // from J x g/kWh to g
 	edition string  // of the factor that holds when nothing else is known
 	classes *classes
@@ -38,7 +39,7 @@ type met struct {
 const patience = time.Minute
 
 func newSite(feed *grid.Feed, pue float64, c *classes, b *book) *site {
-	s := &site{book: b, feed: feed, scale: pue / joulesPerKWh, classes: c}
+	s := &site{book: b, feed: feed, pue: pue, scale: pue / joulesPerKWh, classes: c}
 	if i, _ := feed.Timeline().At(time.Now().UnixNano()); i != nil {
 		s.edition = i.Edition
 	}
@@ -76,6 +77,8 @@ type share struct {
 	start  pcommon.Timestamp
 	joules float64
 	grams  float64
+	// intensity is that of the class.
+	intensity *grid.Intensity
 }
 
 // split divides energy that was used evenly among the intensities there were.
@@ -84,7 +87,7 @@ func (s *site) split(sp span, book func(share)) {
 	for part := range s.feed.Timeline().Split(int64(sp.from), int64(sp.until), sp.joules) {
 		sh := share{start: start, joules: part.Amount}
 		if i := part.Intensity; i != nil {
-			sh.class, sh.grams = s.class(i), part.Amount*i.GramsPerKWh*s.scale
+			sh.class, sh.grams, sh.intensity = s.class(i), part.Amount*i.GramsPerKWh*s.scale, i
 		}
 		start = pcommon.Timestamp(part.Until)
 		book(sh)

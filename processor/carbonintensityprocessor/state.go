@@ -16,6 +16,7 @@ import (
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/stream"
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/embodied"
 )
 
 // State is written when the processor stops, and taken away when it starts. So one that was killed finds
@@ -26,6 +27,8 @@ type index struct {
 	Format  int             `json:"format"`
 	Classes []indexedClass  `json:"classes"` // from 1 on
 	Books   map[string]size `json:"books"`   // by suffix
+	// Embodied is by device.
+	Embodied map[string]embodied.State `json:"embodied,omitempty"`
 }
 
 type indexedClass struct {
@@ -69,7 +72,7 @@ type siblingRecord struct {
 }
 
 func (p *carbonProcessor) save(ctx context.Context, client storage.Client) error {
-	idx := index{Format: format, Books: map[string]size{}, Classes: p.classes.all()}
+	idx := index{Format: format, Books: map[string]size{}, Classes: p.classes.all(), Embodied: p.making.states()}
 	for _, b := range p.places.books() {
 		accounts, err := write(ctx, client, b.suffix+"/accounts", b.accounts, func(k stream.Key, a *account) accountRecord {
 			r := accountRecord{
@@ -139,6 +142,7 @@ func (p *carbonProcessor) load(ctx context.Context, client storage.Client) error
 	if idx.Format != format {
 		return fmt.Errorf("it has format %d, this version reads %d", idx.Format, format)
 	}
+	p.making.restore(idx.Embodied)
 	classes := []class{0}
 	for _, c := range idx.Classes {
 		classes = append(classes, p.classes.of(&grid.Intensity{Provenance: c.Provenance, Quality: c.Quality}))

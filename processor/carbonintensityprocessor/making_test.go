@@ -1,0 +1,128 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package carbonintensityprocessor
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
+)
+
+// a kilogram in a thousand hours is a gram an hour.
+var making1 = map[string]any{"intensity": 1, "embodied": map[string]any{
+	"devices": []any{map[string]any{"match": "Test*", "kg": 1, "lifetime": "1000h"}},
+}}
+
+func namedEnergy(name string, points ...point) pmetric.Metrics {
+	md := energy("hw.energy", cumulative, points...)
+	for _, dp := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().All() {
+		dp.Attributes().PutStr("hw.name", name)
+	}
+	return md
+}
+
+func TestEmbodiedEmissionsAccrueWithTime(t *testing.T) {
+	begin := time.Now()
+	for _, name := range []string{"Test GPU", "another"} {
+		t.Run(name, func(t *testing.T) {
+			core, logs := observer.New(zap.WarnLevel)
+			set := nopSettings()
+			set.Logger = zap.New(core)
+			r := newRun(t, set, making1)
+			var got []point
+			for hour := range 4 {
+				at := begin.Add(time.Duration(hour) * time.Hour)
+				got = pointsNamed(t, r.send(namedEnergy(name, point{"GPU-1", begin, at, 0}, point{"GPU-1", begin, at, 0})), embodiedName)
+			}
+			if name == "another" {
+				assert.Empty(t, got)
+				assert.Equal(t, 1, logs.FilterMessageSnippet("no embodied emissions").Len())
+				return
+			}
+			require.Len(t, got, 1, "once for each device")
+			assert.InEpsilon(t, 3.0, got[0].value, 1e-9)
+			assert.True(t, got[0].start.Equal(begin))
+		})
+	}
+}
+
+// A device is made once, under whatever resource it is told.
+func TestEmbodiedEmissionsAreToldOnce(t *testing.T) {
+	r := newRun(t, nopSettings(), making1)
+	at := time.Now()
+	both := namedEnergy("Test GPU", point{"GPU-1", at, at, 0})
+	namedEnergy("Test GPU", point{"GPU-1", at, at, 0}).ResourceMetrics().MoveAndAppendTo(both.ResourceMetrics())
+	both.ResourceMetrics().At(1).Resource().Attributes().PutStr("service.name", "another source")
+	assert.Len(t, metricsNamed(r.send(both), embodiedName), 1)
+}
+
+func TestEmbodiedEmissionsGoOnAfterARestart(t *testing.T) {
+	m := &storetest.Memory{}
+	begin := time.Now()
+	settings := with(making1, map[string]any{"storage": "file_storage"})
+	send := func(r *run, hours int) float64 {
+		got := pointsNamed(t, r.send(namedEnergy("Test GPU", point{"GPU-1", begin, begin.Add(time.Duration(hours) * time.Hour), 0})), embodiedName)
+		require.Len(t, got, 1)
+		return got[0].value
+	}
+	first := newRunOn(t, storetest.Host(m), nopSettings(), settings)
+	send(first, 0)
+	send(first, 2)
+	require.NoError(t, first.p.Shutdown(context.Background()))
+	assert.InEpsilon(t, 5.0, send(newRunOn(t, storetest.Host(m), nopSettings(), settings), 5), 1e-9)
+}
+
+func TestEnergyWithoutAttributes(t *testing.T) {
+	r := newRun(t, nopSettings(), with(making1, map[string]any{"uncertainty": map[string]any{}}))
+	at := time.Now()
+	for range 2 {
+		md := energy("hw.energy", delta, point{"", at, at.Add(time.Second), 1})
+		md.ResourceMetrics().At(0).Resource().Attributes().Clear()
+		md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0).Attributes().Clear()
+		assert.Len(t, pointsNamed(t, r.send(md), "hw.emissions"), 1)
+	}
+}
+
+// golden.json, uncertainty: a year's factor for an hour, and a counter.
+func TestUncertaintyIsTold(t *testing.T) {
+	r := newRun(t, nopSettings(), map[string]any{"zone": "DE", "pue": 1.2, "uncertainty": map[string]any{"windows": []any{"1h", "24h"}}})
+	at := time.Now()
+	send := func(seconds int) pmetric.Metrics {
+		md := energy("hw.energy", cumulative, point{"GPU-1", at.Add(-time.Hour), at.Add(time.Duration(seconds) * time.Second), float64(1000 * seconds)})
+		md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0).Attributes().PutStr("energy.method", "counter")
+		return r.send(md)
+	}
+	assert.Empty(t, metricsNamed(send(0), "hw.emissions.uncertainty"), "of nothing")
+	found := metricsNamed(send(1), "hw.emissions.uncertainty")
+	require.Len(t, found, 1)
+	assert.Equal(t, "1", found[0].Unit())
+	windows := map[string]float64{}
+	for _, dp := range found[0].Gauge().DataPoints().All() {
+		a := dp.Attributes().AsRaw()
+		assert.Equal(t, "GPU-1", a["hw.id"])
+		assert.Equal(t, "DE", a["grid.zone"])
+		windows[a["window"].(string)] = dp.DoubleValue()
+	}
+	// 2·sqrt(0.40² + 0.15² + 0.029² + 0.03² + 0.001²)
+	assert.InDelta(t, 0.858, windows["1h"], 0.001)
+	assert.InDelta(t, windows["1h"], windows["24h"], 1e-9, "there is no more than this hour")
+}
+
+func TestUncertaintyConfig(t *testing.T) {
+	for want, settings := range map[string]map[string]any{
+		"uncertainty: windows::0: 1h30m0s: must be whole hours": {"windows": []any{"90m"}},
+		"uncertainty: windows: empty":                           {"windows": []any{}},
+	} {
+		require.ErrorContains(t, validated(map[string]any{"zone": "DE", "uncertainty": settings}), want)
+	}
+	require.ErrorContains(t, validated(map[string]any{"zone": "DE", "embodied": map[string]any{"lifetime": "1h"}}), "embodied: lifetime: 1h0m0s: must be at least")
+}
