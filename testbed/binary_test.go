@@ -50,12 +50,12 @@ func TestBinaryHasWhatItPromises(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"nvmlenergy", "hostenergy", "carbonintensity", "console",
+		"nvmlenergy", "hostenergy", "carbonintensity", "gridintensity", "console",
 		"otlp", "prometheus", "host_metrics", "kubelet_stats", "kafka",
 		"memory_limiter", "batch", "k8s_attributes", "resource", "attributes", "transform", "filter",
 		"metrics_transform", "groupbyattrs", "cumulative_to_delta", "delta_to_cumulative", "interval", "metric_start_time",
 		"otlp_grpc", "otlp_http", "load_balancing", "prometheus_remote_write", "file", "debug", "nop",
-		"influxdb", "file_log", "count", "span_metrics", "signal_to_metrics", "forward",
+		"influxdb", "count", "span_metrics", "signal_to_metrics", "forward",
 		"health_check", "file_storage", "oidc", "oauth2client", "bearertokenauth", "basicauth", "headers_setter", "zpages", "pprof",
 	} {
 		assert.True(t, listed[name], name)

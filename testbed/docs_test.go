@@ -41,6 +41,8 @@ func TestShippedConfigsAreValid(t *testing.T) {
 	}
 }
 
+var secretInConfig = regexp.MustCompile(`\$\{env:(\w*(?:TOKEN|USERNAME|PASSWORD))\}`)
+
 var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
 
 // A part of a config is completed with a pipeline that uses what it configures.
@@ -58,7 +60,11 @@ func TestConfigsInDocumentsAreValid(t *testing.T) {
 			if config["service"] == nil {
 				configs = append(configs, "yaml:"+completion(config))
 			}
-			require.NoError(t, validate(t, configs), "%s:\n%s", file, block[1])
+			var secrets []string
+			for _, name := range secretInConfig.FindAllStringSubmatch(block[1], -1) {
+				secrets = append(secrets, name[1]+"=secret")
+			}
+			require.NoError(t, validate(t, configs, secrets...), "%s:\n%s", file, block[1])
 		}
 	}
 	assert.Greater(t, found, 3)
@@ -81,7 +87,7 @@ func completion(config map[string]map[string]any) string {
 
 var (
 	metricHeading = regexp.MustCompile(`(?m)^### ([\w.]+)$`)
-	metricInText  = regexp.MustCompile("`((?:hw|workload|grid|carbonintensity|hostenergy|nvmlenergy)\\.[a-z_.]+)`")
+	metricInText  = regexp.MustCompile("`((?:hw|workload|grid|gridintensity|carbonintensity|hostenergy|nvmlenergy)\\.[a-z_.]+)`")
 	seriesInText  = regexp.MustCompile(`\b((?:hw|workload|grid)_[a-z_]+_(?:joules|grams|watts)(?:_total)?)\b`)
 )
 

@@ -1,0 +1,312 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gridintensityextension
+
+import (
+	"context"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+
+	"github.com/otelcol-carbon/otelcol-carbon/extension/gridintensityextension/internal/provider"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
+)
+
+func TestNothingIsAskedBeforeSomebodyAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		run(t, storetest.Host(nil), nil)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		assert.Zero(t, a.asked())
+	})
+}
+
+func TestLatestValueIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		a.takes = time.Second
+		h := run(t, storetest.Host(nil), nil)
+		feed := h.feed("DE")
+		synctest.Wait()
+		require.Equal(t, holds{}, now(feed), "not yet")
+		require.False(t, feed.Timeline().Settled(time.Now().UnixNano()))
+		time.Sleep(a.takes)
+		synctest.Wait()
+		assert.Equal(t, holds{"a", "measured", 100}, now(feed))
+		assert.True(t, feed.Timeline().Settled(time.Now().UnixNano()))
+		assert.Equal(t, 1, a.asked())
+	})
+}
+
+// One request for a zone at a time, whoever wants it, and not more often than is configured.
+func TestRequestsAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		a.takes = 10 * time.Second
+		h := run(t, storetest.Host(nil), nil)
+		for range 3600 {
+			h.feed("DE").Want(time.Now())
+			h.feed("de").Timeline()
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		assert.InDelta(t, 12, a.asked(), 2)
+		assert.Equal(t, 1, a.seen().most, "at a time")
+	})
+}
+
+func TestTheNextProviderStandsIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := script(t, "a"), script(t, "b")
+		h := run(t, storetest.Host(nil), nil)
+		feed := h.feed("DE")
+		synctest.Wait()
+		require.Zero(t, b.asked(), "while the first answers")
+		a.fail(&provider.Error{Reason: provider.Unavailable})
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		assert.Equal(t, "b", now(feed).source)
+		assert.Less(t, a.asked(), 30, "with patience")
+		a.fail(nil)
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		assert.Equal(t, "a", now(feed).source)
+		before := b.asked()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		assert.Equal(t, before, b.asked(), "it is not needed any more")
+		assert.Equal(t, 1, h.logs.FilterMessageSnippet("has no answer that can be used").Len(), "said once")
+		assert.Equal(t, 1, h.logs.FilterMessageSnippet("answers again").Len())
+	})
+}
+
+// A number that cannot be is not used, and counted.
+func TestWhatCannotBeIsRejected(t *testing.T) {
+	for want, spoil := range map[provider.Reason]func(*grid.Value){
+		provider.Negative: func(v *grid.Value) { v.GramsPerKWh = -1 },
+		provider.Absurd:   func(v *grid.Value) { v.GramsPerKWh = grid.MaxGramsPerKWh + 1 },
+		"absurd ":         func(v *grid.Value) { v.GramsPerKWh = math.NaN() },
+		"absurd  ":        func(v *grid.Value) { v.End = v.Start },
+		"absurd   ":       func(v *grid.Value) { v.Start, v.End = v.Start.Add(time.Hour), v.End.Add(time.Hour) },
+		provider.TooOld:   func(v *grid.Value) { v.Start, v.End = v.Start.Add(-4*time.Hour), v.End.Add(-4*time.Hour) },
+	} {
+		t.Run(string(want), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := script(t, "a")
+				a.spoil = spoil
+				h := run(t, storetest.Host(nil), nil)
+				feed := h.feed("DE")
+				synctest.Wait()
+				assert.Equal(t, holds{}, now(feed))
+				assert.Positive(t, h.rejected()[trim(want)], "%v", h.rejected())
+				a.set(func() { a.spoil = nil })
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				assert.Equal(t, "a", now(feed).source)
+			})
+		})
+	}
+}
+
+func TestZeroIsAnIntensity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		a.spoil = func(v *grid.Value) { v.GramsPerKWh = 0 }
+		feed := run(t, storetest.Host(nil), nil).feed("DE")
+		synctest.Wait()
+		assert.Equal(t, holds{"a", "measured", 0}, now(feed))
+	})
+}
+
+// A provider that wants to be left alone is, for all zones.
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		h := run(t, storetest.Host(nil), nil)
+		a.fail(&provider.Error{Reason: provider.Throttled, RetryAfter: 30 * time.Minute})
+		h.feed("DE")
+		synctest.Wait()
+		h.feed("FR")
+		time.Sleep(29 * time.Minute)
+		synctest.Wait()
+		assert.Equal(t, 1, a.asked())
+		assert.Equal(t, map[string]int64{"a": 0}, h.healthy())
+		time.Sleep(11 * time.Minute)
+		synctest.Wait()
+		assert.Greater(t, a.asked(), 1)
+	})
+}
+
+// A provider that fails for all zones is tried by one request now and then.
+func TestCircuitOpens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		a.fail(&provider.Error{Reason: provider.Unavailable})
+		h := run(t, storetest.Host(nil), nil)
+		for _, zone := range []string{"DE", "FR", "PL", "IT", "ES", "NL", "BE", "AT", "CH", "CZ"} {
+			h.feed(zone)
+		}
+		synctest.Wait()
+		asked := a.asked()
+		assert.Less(t, asked, 10, "not for each zone")
+		time.Sleep(pause - time.Second)
+		synctest.Wait()
+		assert.Equal(t, asked, a.asked())
+		assert.Equal(t, map[string]int64{"a": 0}, h.healthy())
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		assert.Less(t, a.asked(), asked+61)
+		a.fail(nil)
+		time.Sleep(15 * time.Minute)
+		synctest.Wait()
+		assert.Equal(t, "a", now(h.feed("CZ")).source)
+	})
+}
+
+// A zone that the provider does not know says nothing about other zones.
+func TestUnknownZoneOpensNoCircuit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		a.unknown = "XX"
+		h := run(t, storetest.Host(nil), nil)
+		h.feed("XX")
+		time.Sleep(time.Hour)
+		feed := h.feed("DE")
+		synctest.Wait()
+		assert.Equal(t, "a", now(feed).source)
+		assert.Positive(t, h.rejected()["not_found"])
+	})
+}
+
+func TestHistoryIsAskedForWhenItIsWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		h := run(t, storetest.Host(nil), nil)
+		feed := h.feed("DE")
+		synctest.Wait()
+		require.Zero(t, a.seen().histories)
+		from := time.Now().Add(-10 * time.Hour)
+		require.False(t, feed.Timeline().Settled(from.UnixNano()))
+		feed.Want(from)
+		synctest.Wait()
+		require.Equal(t, 1, a.seen().histories)
+		assert.True(t, feed.Timeline().Settled(from.UnixNano()))
+		assert.Equal(t, holds{"a", "measured", 50}, at(feed, from.Add(time.Hour)))
+		a.set(func() { a.past = 40 }) // restated
+		time.Sleep(restate + 10*time.Minute)
+		synctest.Wait()
+		assert.Equal(t, 2, a.seen().histories)
+		assert.Equal(t, holds{"a", "measured", 40}, at(feed, from.Add(2*time.Hour)))
+
+		feed.Want(time.Now().Add(-30 * 24 * time.Hour))
+		synctest.Wait()
+		assert.InDelta(t, (48 * time.Hour).Seconds(), a.seen().asks.Seconds(), 3601, "not more than is kept")
+		assert.True(t, feed.Timeline().Settled(time.Now().Add(-30*24*time.Hour).UnixNano()), "there is no more")
+	})
+}
+
+func TestForecastStandsInForWhatIsNotKnownYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		a.foretells = true
+		feed := run(t, storetest.Host(nil), nil).feed("DE")
+		synctest.Wait()
+		assert.Equal(t, holds{"a", "forecast", 70}, at(feed, time.Now().Add(3*time.Hour)))
+	})
+}
+
+// What was known outlives a restart, also one while no provider answers. Redis does the same for a site.
+func TestValuesSurviveARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		m := &storetest.Memory{}
+		keep := func(c *Config) { c.Storage = &storetest.ID }
+		first := run(t, storetest.Host(m), keep)
+		first.feed("DE")
+		synctest.Wait()
+		require.NoError(t, first.Shutdown(t.Context()))
+		a.fail(&provider.Error{Reason: provider.Unavailable})
+		time.Sleep(70 * time.Minute)
+		second := run(t, storetest.Host(m), keep)
+		feed := second.feed("DE")
+		synctest.Wait()
+		assert.Equal(t, holds{"a", "stale", 100}, now(feed))
+		assert.Zero(t, m.Open()-1)
+	})
+}
+
+func TestZonesAreBounded(t *testing.T) {
+	script(t, "a")
+	h := run(t, storetest.Host(nil), func(c *Config) { c.MaxZones = 1 })
+	h.feed("DE")
+	_, err := h.Feed("FR", grid.Average)
+	require.EqualError(t, err, `zone "FR": there are max_zones: 1 already`)
+	h.feed("DE")
+}
+
+func TestChainsDoNotMix(t *testing.T) {
+	a, b := script(t, "a"), script(t, "b")
+	b.provenance.Boundary, b.provenance.Gas = grid.Direct, grid.CO2
+	marginal := script(t, "m")
+	marginal.provenance.Signal = grid.Marginal
+	_ = a
+	h := run(t, storetest.Host(nil), nil)
+	_, err := h.Feed("DE", grid.Average)
+	require.EqualError(t, err, `zone "DE": a counts lifecycle and b counts direct: their numbers must not be mixed; choose others, or set allow_mixing: [boundary]`)
+	h = run(t, storetest.Host(nil), func(c *Config) { c.AllowMixing = []string{"boundary", "gas"} })
+	h.feed("DE")
+	feed, err := h.Feed("DE", grid.Marginal)
+	require.NoError(t, err)
+	require.NotSame(t, h.feed("DE"), feed, "average and marginal never share a chain")
+}
+
+func TestStaticIsTheLastResort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		a.fail(&provider.Error{Reason: provider.Unavailable})
+		static := func(c *Config) {
+			c.Providers = append(c.Providers, ProviderConfig{Type: "static", Name: "static", Boundary: grid.Lifecycle})
+		}
+		h := run(t, storetest.Host(nil), static)
+		feed := h.feed("DE")
+		synctest.Wait()
+		assert.Equal(t, holds{"static", "static", 344.13992}, now(feed))
+		a.fail(nil)
+		time.Sleep(15 * time.Minute)
+		synctest.Wait()
+		assert.Equal(t, "a", now(feed).source)
+	})
+}
+
+func TestZoneThatNobodyCovers(t *testing.T) {
+	a := script(t, "a")
+	a.unmapped = "ZZ"
+	h := run(t, storetest.Host(nil), nil)
+	_, err := h.Feed("ZZ", grid.Average)
+	require.ErrorContains(t, err, `zone "ZZ": no provider covers it; there are a (any); name it under zones of a provider, or add one`)
+	h = run(t, storetest.Host(nil), func(c *Config) { c.Providers[0].Zones = map[string]string{"zz": "DE"} })
+	h.feed("ZZ")
+}
+
+func TestShutdownWithoutStart(t *testing.T) {
+	script(t, "a")
+	e := newHarness(t, nil)
+	require.NoError(t, e.Shutdown(context.Background()))
+}
+
+func TestStorageIsNamed(t *testing.T) {
+	script(t, "a")
+	other := component.MustNewID("other")
+	h := newHarness(t, func(c *Config) { c.Storage = &other })
+	require.ErrorContains(t, h.Start(t.Context(), componenttest.NewNopHost()), `storage: there is no extension "other"`)
+	require.NoError(t, h.Shutdown(t.Context()))
+}

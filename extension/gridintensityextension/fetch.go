@@ -1,0 +1,75 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gridintensityextension
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/otelcol-carbon/otelcol-carbon/extension/gridintensityextension/internal/cache"
+	"github.com/otelcol-carbon/otelcol-carbon/extension/gridintensityextension/internal/provider"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+)
+
+// turn is how long the answer to another collector's request is waited for.
+const turn = 2 * time.Second
+
+// fetch takes what another collector of the site has fetched not long ago, or asks the provider.
+func (z *zone) fetch(ctx context.Context, l *link, what string, request func() ([]grid.Value, error)) ([]grid.Value, error) {
+	key := l.key(what)
+	if values, ok := z.fresh(ctx, l, key); ok {
+		return values, nil
+	}
+	release, mine := z.cache.Lock(ctx, key)
+	if !mine {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(turn):
+		}
+		if values, ok := z.fresh(ctx, l, key); ok {
+			return values, nil
+		}
+	}
+	defer release()
+	values, err := l.ask(ctx, l.id, request)
+	if err == nil {
+		z.cache.Put(ctx, key, cache.Entry{Fetched: time.Now(), Values: values})
+	}
+	return values, err
+}
+
+// fresh is what a cache has that is not older than what would be kept anyway.
+func (z *zone) fresh(ctx context.Context, l *link, key cache.Key) ([]grid.Value, bool) {
+	entry, layer, ok := z.cache.Get(ctx, key)
+	if !ok || time.Since(entry.Fetched) >= z.config.RefreshInterval*8/10 {
+		return nil, false
+	}
+	z.telemetry.GridintensityCacheHits.Add(ctx, 1, metric.WithAttributes(l.attribute, attribute.String("cache.layer", string(layer))))
+	return entry.Values, true
+}
+
+// recall takes what was kept, however old: it stands until there is something newer.
+func (z *zone) recall(ctx context.Context, l *link) {
+	for _, what := range []string{"latest", "forecast"} {
+		if entry, _, ok := z.cache.Get(ctx, l.key(what)); ok {
+			l.shelf.put(entry.Values)
+		}
+	}
+}
+
+// key tells apart what must not be shared: two accounts, boundaries or services of one name.
+func (l *link) key(what string) cache.Key {
+	c := l.config
+	return cache.Key{
+		Provider: c.Name + "|" + c.Type + "|" + c.ClientConfig.Endpoint + "|" + string(c.Boundary) + "|" + string(l.provenance.Signal),
+		Zone:     l.id, What: what,
+	}
+}
+
+func isNotOffered(err error) bool { return errors.Is(err, provider.ErrNotOffered) }

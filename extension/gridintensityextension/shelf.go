@@ -1,0 +1,37 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gridintensityextension
+
+import (
+	"time"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+)
+
+// shelf holds what a provider said last of each interval, the forecast beside what was known later.
+type shelf map[slot]grid.Value
+
+type slot struct {
+	start    int64 // Unix seconds
+	foretold bool
+}
+
+func (s shelf) put(values []grid.Value) {
+	for _, v := range values {
+		s[slot{v.Start.Unix(), v.Quality == grid.Forecast}] = v
+	}
+}
+
+// since drops what ended before a time and returns the rest, in no order.
+func (s shelf) since(oldest time.Time) []grid.Value {
+	values := make([]grid.Value, 0, len(s))
+	for key, v := range s {
+		if v.End.Before(oldest) {
+			delete(s, key)
+			continue
+		}
+		values = append(values, v)
+	}
+	return values
+}

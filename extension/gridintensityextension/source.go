@@ -1,0 +1,203 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gridintensityextension
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/otelcol-carbon/otelcol-carbon/extension/gridintensityextension/internal/metadata"
+	"github.com/otelcol-carbon/otelcol-carbon/extension/gridintensityextension/internal/provider"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+)
+
+const (
+	// enough failures in a row and a provider is left alone for a while; then one request tries it.
+	enough = 5
+	pause  = time.Minute
+	// clockSkew is how far in the future a value may be that claims to be known.
+	clockSkew = 5 * time.Minute
+	// longest is the longest interval that is told from a mistake: a month.
+	longest = 31 * 24 * time.Hour
+)
+
+// source is a provider that was configured. All zones share it, with its limits.
+type source struct {
+	config     *ProviderConfig
+	kind       provider.Type
+	provenance grid.Provenance
+	provider   provider.Provider // nil for tables, which need not be asked
+	breaker    *gobreaker.CircuitBreaker[[]grid.Value]
+	limiter    *rate.Limiter
+	logger     *zap.Logger
+	telemetry  *metadata.TelemetryBuilder
+	attribute  attribute.KeyValue
+
+	mu        sync.Mutex
+	notBefore time.Time                  // the provider wants to be left alone until then
+	troubles  map[string]provider.Reason // by zone, what was logged
+}
+
+func newSource(config *ProviderConfig, logger *zap.Logger, telemetry *metadata.TelemetryBuilder) *source {
+	kind := provider.Types[config.Type]
+	s := &source{
+		config: config, kind: kind, provenance: kind.Provenance,
+		logger: logger.With(zap.String("carbon.source", config.Name)), telemetry: telemetry,
+		attribute: attribute.String("carbon.source", config.Name),
+		limiter:   rate.NewLimiter(rate.Inf, 1),
+		troubles:  map[string]provider.Reason{},
+	}
+	s.provenance.Boundary, s.provenance.Source = config.Boundary, config.Name
+	if n := config.RequestsPerMinute; n > 0 {
+		s.limiter = rate.NewLimiter(rate.Every(time.Minute/time.Duration(n)), 1)
+	}
+	s.breaker = gobreaker.NewCircuitBreaker[[]grid.Value](gobreaker.Settings{
+		Name: config.Name, Timeout: pause,
+		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= enough },
+		IsSuccessful: func(err error) bool { return !down(err) },
+		OnStateChange: func(_ string, _, to gobreaker.State) {
+			if to == gobreaker.StateOpen {
+				s.logger.Warn("a provider of grid intensity fails again and again: it is left alone for a while", zap.Duration("for", pause))
+			}
+		},
+	})
+	return s
+}
+
+// down reports whether an error says that the provider as a whole cannot be had, not one zone or value.
+func down(err error) bool {
+	var e *provider.Error
+	if !errors.As(err, &e) {
+		return err != nil && !errors.Is(err, provider.ErrNotOffered)
+	}
+	switch e.Reason {
+	case provider.Unauthorized, provider.Throttled, provider.Unavailable, provider.Malformed:
+		return true
+	default:
+		return false
+	}
+}
+
+// zone is the provider's id of a zone.
+func (s *source) zone(name string) (string, bool) {
+	for from, to := range s.config.Zones {
+		if strings.EqualFold(from, name) {
+			return to, true
+		}
+	}
+	if s.kind.Zone == nil {
+		return "", false
+	}
+	return s.kind.Zone(name)
+}
+
+// ask sends a request unless the provider is to be left alone, and returns the values that can be true.
+func (s *source) ask(ctx context.Context, zone string, request func() ([]grid.Value, error)) ([]grid.Value, error) {
+	if wait := time.Until(s.restUntil()); wait > 0 {
+		return nil, &provider.Error{Reason: provider.Throttled, Detail: "it wants to be left alone for another " + wait.Round(time.Second).String()}
+	}
+	if err := s.limiter.Wait(ctx); err != nil {
+		return nil, err
+	}
+	values, err := s.breaker.Execute(func() ([]grid.Value, error) {
+		s.telemetry.GridintensityRequests.Add(ctx, 1, metric.WithAttributes(s.attribute))
+		return request()
+	})
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return nil, &provider.Error{Reason: provider.Unavailable, Detail: "it has failed again and again and is left alone"}
+	}
+	if err == nil {
+		values, err = s.check(ctx, values)
+	}
+	s.note(ctx, zone, err)
+	if err != nil {
+		return nil, err
+	}
+	return values, nil
+}
+
+func (s *source) restUntil() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.notBefore
+}
+
+// check takes out what cannot be. If nothing is left, the error says why.
+func (s *source) check(ctx context.Context, values []grid.Value) ([]grid.Value, error) {
+	kept := make([]grid.Value, 0, len(values))
+	why := provider.Missing
+	limit := time.Now().Add(clockSkew)
+	for _, v := range values {
+		if reason := implausible(v, limit); reason != "" {
+			why = reason
+			s.reject(ctx, reason)
+			continue
+		}
+		kept = append(kept, v)
+	}
+	if len(kept) == 0 {
+		return nil, &provider.Error{Reason: why, Detail: "no value can be used"}
+	}
+	return kept, nil
+}
+
+func implausible(v grid.Value, limit time.Time) provider.Reason {
+	length := v.End.Sub(v.Start)
+	switch {
+	case v.GramsPerKWh < 0:
+		return provider.Negative
+	case math.IsNaN(v.GramsPerKWh), v.GramsPerKWh > grid.MaxGramsPerKWh, length <= 0, length > longest:
+		return provider.Absurd
+	case v.Quality != grid.Forecast && v.Start.After(limit):
+		return provider.Absurd
+	default:
+		return ""
+	}
+}
+
+func (s *source) reject(ctx context.Context, reason provider.Reason) {
+	s.telemetry.GridintensityRejected.Add(ctx, 1, metric.WithAttributes(s.attribute, attribute.String("reason", string(reason))))
+}
+
+// note counts a failure, and logs when the reason of a zone's changes.
+func (s *source) note(ctx context.Context, zone string, err error) {
+	if errors.Is(err, provider.ErrNotOffered) || ctx.Err() != nil {
+		return
+	}
+	var reason provider.Reason
+	var e *provider.Error
+	if err != nil {
+		reason = provider.Unavailable
+	}
+	if errors.As(err, &e) {
+		reason = e.Reason
+	}
+	if reason != "" {
+		s.reject(ctx, reason)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e != nil && e.RetryAfter > 0 {
+		s.notBefore = time.Now().Add(min(e.RetryAfter, time.Hour))
+	}
+	if s.troubles[zone] == reason {
+		return
+	}
+	s.troubles[zone] = reason
+	if reason == "" {
+		s.logger.Info("a provider of grid intensity answers again", zap.String("grid.zone", zone))
+		return
+	}
+	s.logger.Warn("a provider of grid intensity has no answer that can be used", zap.String("grid.zone", zone), zap.Error(err))
+}

@@ -1,0 +1,168 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gridintensityextension
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/otelcol-carbon/otelcol-carbon/extension/gridintensityextension/internal/provider"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+)
+
+// restate is how often what was said of the past is asked for again, if somebody wants to know.
+const restate = time.Hour
+
+// zone keeps what is known of one zone, in a goroutine of its own: so there is never more than one request
+// for it at a time.
+type zone struct {
+	*common
+
+	feed     *grid.Feed
+	links    []*link
+	fallback *grid.Intensity
+	since    time.Time // from when on all was asked for
+}
+
+// always is the beginning of time, notYet its end: nothing was asked for.
+var always, notYet = time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
+
+// link is a provider's place in a zone's chain.
+type link struct {
+	*source
+
+	id     string // of the zone
+	shelf  shelf
+	retry  backoff.ExponentialBackOff
+	tryAt  time.Time // after a failure
+	latest time.Time // when the newest values were fetched
+	// foretold and restated are when the forecast and the history were.
+	foretold, restated time.Time
+}
+
+func newLink(s *source, id string) *link {
+	return &link{source: s, id: id, shelf: shelf{}, retry: backoff.ExponentialBackOff{
+		InitialInterval: 5 * time.Second, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 10 * time.Minute,
+	}}
+}
+
+func (z *zone) run(ctx context.Context) {
+	begin := time.Now()
+	for _, l := range z.links {
+		z.recall(ctx, l)
+	}
+	for {
+		z.refresh(ctx)
+		if z.since.Equal(notYet) {
+			z.since = begin
+		}
+		z.publish()
+		select {
+		case <-ctx.Done():
+			return
+		case <-z.feed.Wake():
+		case <-time.After(z.wait()):
+		}
+	}
+}
+
+// wait is until the next question, spread so that zones and machines do not ask all at once.
+func (z *zone) wait() time.Duration {
+	wait := z.config.RefreshInterval
+	for _, l := range z.links {
+		if !l.tryAt.IsZero() {
+			wait = min(wait, max(time.Second, time.Until(l.tryAt)))
+		}
+	}
+	return wait*9/10 + rand.N(wait/5) //nolint:gosec // needs no secrecy
+}
+
+// refresh asks the first provider that answers, and no other.
+func (z *zone) refresh(ctx context.Context) {
+	for _, l := range z.links {
+		if z.update(ctx, l) {
+			z.forecast(ctx, l)
+			z.history(ctx, l)
+			return
+		}
+	}
+}
+
+// update reports whether the provider knows the present, or did so a moment ago.
+func (z *zone) update(ctx context.Context, l *link) bool {
+	now := time.Now()
+	if now.Before(l.tryAt) {
+		return false
+	}
+	if !l.latest.IsZero() && now.Sub(l.latest) < z.config.RefreshInterval*8/10 {
+		return true
+	}
+	values, err := z.fetch(ctx, l, "latest", func() ([]grid.Value, error) { return l.provider.Latest(ctx, l.id) })
+	if err == nil && z.tooOld(values) {
+		err = &provider.Error{Reason: provider.TooOld, Detail: "its newest interval ended at " + newest(values).End.Format(time.RFC3339)}
+		l.note(ctx, l.id, err)
+	}
+	l.shelf.put(values)
+	if err != nil {
+		l.tryAt = now.Add(l.retry.NextBackOff())
+		return false
+	}
+	l.retry.Reset()
+	l.tryAt, l.latest = time.Time{}, now
+	return true
+}
+
+// tooOld reports whether the newest value cannot be carried until now.
+func (z *zone) tooOld(values []grid.Value) bool {
+	last := newest(values)
+	return time.Since(last.End) > time.Duration(z.config.MaxCarry)*last.End.Sub(last.Start)
+}
+
+func newest(values []grid.Value) grid.Value {
+	return slices.MaxFunc(values, func(a, b grid.Value) int { return a.End.Compare(b.End) })
+}
+
+func (z *zone) forecast(ctx context.Context, l *link) {
+	if now := time.Now(); now.Sub(l.foretold) >= restate {
+		l.foretold = now
+		values, _ := z.fetch(ctx, l, "forecast", func() ([]grid.Value, error) { return l.provider.Forecast(ctx, l.id) })
+		l.shelf.put(values)
+	}
+}
+
+// history asks for the time that somebody has energy of, and asks again from time to time: what was said of
+// it is restated.
+func (z *zone) history(ctx context.Context, l *link) {
+	wanted, now := z.feed.Wanted(), time.Now()
+	if wanted.IsZero() || !wanted.Before(z.since) && now.Sub(l.restated) < restate {
+		return
+	}
+	from := wanted
+	if oldest := now.Add(-z.config.History); from.Before(oldest) {
+		from = oldest
+	}
+	what := "history/" + from.UTC().Truncate(time.Hour).Format("2006-01-02T15")
+	values, err := z.fetch(ctx, l, what, func() ([]grid.Value, error) { return l.provider.History(ctx, l.id, from, now) })
+	l.shelf.put(values)
+	if err == nil || isNotOffered(err) {
+		l.restated = now
+		if wanted.Before(z.since) {
+			z.since = wanted
+		}
+	}
+}
+
+func (z *zone) publish() {
+	var values []grid.Value
+	oldest := time.Now().Add(-z.config.History)
+	for _, l := range z.links {
+		values = append(values, l.shelf.since(oldest)...)
+	}
+	z.feed.Publish(grid.NewTimeline(values, z.config.MaxCarry, z.fallback, z.since))
+}
