@@ -118,7 +118,7 @@ func TestMetricsInDocumentsExist(t *testing.T) {
 			known[strings.TrimPrefix(heading[1], "otelcol_")] = true
 		}
 	}
-	for _, name := range []string{"hw.emissions.marginal", "workload.emissions.marginal", "hw.emissions.embodied"} { // need a provider, a GPU
+	for _, name := range []string{"hw.emissions.marginal", "workload.emissions.marginal", "hw.emissions.embodied", "hw.emissions.revision"} { // need a provider, a GPU
 		known[name] = true
 	}
 	for _, attribute := range []string{

@@ -48,6 +48,8 @@ type Config struct {
 	Embodied configoptional.Optional[embodied.Config] `mapstructure:"embodied"`
 	// Uncertainty adds X.emissions.uncertainty.
 	Uncertainty configoptional.Optional[UncertaintyConfig] `mapstructure:"uncertainty"`
+	// Revisions adds X.emissions.revision.
+	Revisions configoptional.Optional[RevisionsConfig] `mapstructure:"revisions"`
 	// Foreign says which metrics of other programs are energy.
 	Foreign foreign.Config `mapstructure:"foreign"`
 	// Storage is an extension that keeps the totals over a restart.

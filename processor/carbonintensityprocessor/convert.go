@@ -26,8 +26,15 @@ type conversion struct {
 	resource stream.ID
 	subject  string
 	devices  map[deviceKey]bool
-	out      pmetric.NumberDataPointSlice
-	now      time.Time
+	// shares are those of the point at hand that may be revised, if follow says that they are.
+	follow bool
+	shares []share
+	// metrics is where further metrics are appended, such as corrections.
+	metrics     pmetric.MetricSlice
+	corrections pmetric.NumberDataPointSlice
+	corrected   bool
+	out         pmetric.NumberDataPointSlice
+	now         time.Time
 }
 
 // convert appends to emissions what the points of energy, the metric identified by id, caused.
@@ -78,6 +85,7 @@ func (c *conversion) delta(point pmetric.NumberDataPoint, joules float64) {
 			c.doubt(point, share)
 		}
 	})
+	c.revise(c.id.Point(point.Attributes()), point)
 	for i := range found {
 		s := &found[i]
 		if s.class == 0 {
@@ -106,6 +114,7 @@ func (c *conversion) cumulative(point pmetric.NumberDataPoint, joules float64) {
 			c.settle(a, id, held, point)
 		}
 		c.settle(a, id, s, point)
+		c.revise(id, point)
 		c.report(a, id, point)
 	})
 	why := outcome.leftOut()
@@ -181,8 +190,11 @@ func (c *conversion) tell(among []sibling, point pmetric.NumberDataPoint) bool {
 	return true
 }
 
-// doubt adds a share to what is known of the uncertainty of its device.
+// doubt remembers a share that may be revised, and adds it to the uncertainty of its device.
 func (c *conversion) doubt(point pmetric.NumberDataPoint, s share) {
+	if c.follow {
+		c.shares = append(c.shares, s)
+	}
 	if c.certainty == nil || c.site.book.suffix != "" {
 		return
 	}
@@ -192,6 +204,27 @@ func (c *conversion) doubt(point pmetric.NumberDataPoint, s share) {
 	}
 	c.devices[key] = true
 	c.certainty.add(key, c.site.pue, s.start.AsTime(), s.grams, s.intensity.Quality, text(point.Attributes(), "energy.method"), c.now)
+}
+
+// revise remembers the point's shares, and corrects what was told of earlier ones.
+func (c *conversion) revise(id stream.ID, point pmetric.NumberDataPoint) {
+	if !c.follow {
+		return
+	}
+	c.revisions.streams.Do(c.id, id, func(p *past) {
+		p.seen = c.now.Unix()
+		for _, s := range c.shares {
+			c.revisions.remember(p, s)
+		}
+		c.revisions.revise(p, c.site, c.now)
+		for _, r := range p.revised {
+			if !c.corrected {
+				c.corrected, c.corrections = true, newRevisionMetric(c.metrics, c.subject)
+			}
+			c.classes.appendGrams(c.corrections, point, r.class, r.start, point.Timestamp(), r.grams)
+		}
+	})
+	c.shares = c.shares[:0]
 }
 
 // text is an attribute, empty if it is not there.

@@ -31,10 +31,11 @@ func NewFactory() processor.Factory {
 
 func createDefaultConfig() component.Config {
 	return &Config{
-		Boundary: grid.Lifecycle,
-		PUE:      1,
-		Foreign:  foreign.DefaultConfig(),
-		Embodied: configoptional.Default(embodied.Default()),
+		Boundary:  grid.Lifecycle,
+		PUE:       1,
+		Foreign:   foreign.DefaultConfig(),
+		Embodied:  configoptional.Default(embodied.Default()),
+		Revisions: configoptional.Default(RevisionsConfig{Keep: 48 * time.Hour, MaxBuckets: 1_000_000, Metrics: []string{"hw."}}),
 		Uncertainty: configoptional.Default(UncertaintyConfig{
 			Inputs: uncertainty.Default(), Windows: []time.Duration{time.Hour, 24 * time.Hour},
 		}),

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -141,6 +142,9 @@ func (p *places) newPlace(zone string) (place, error) {
 	feed, err := p.feed(zone, grid.Average)
 	if err != nil {
 		return nil, err
+	}
+	if p.config.Revisions.HasValue() {
+		feed.Want(time.Now()) // what is said of the time from now on is asked for again
 	}
 	found := place{newSite(feed, pue, p.classes, p.location)}
 	if p.config.Marginal {

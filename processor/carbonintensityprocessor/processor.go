@@ -34,6 +34,7 @@ type carbonProcessor struct {
 	foreign   *foreign.Translator // nil if there is nothing to translate
 	making    *making             // nil if not asked for, as what follows
 	certainty *certainty
+	revisions *revisions
 	version   string
 	maxStale  time.Duration
 	watched   pcommon.Timestamp // since when this processor sees all that begins
@@ -55,6 +56,7 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 	if err != nil {
 		return nil, err
 	}
+	skipped := newSkipped(telemetry, set.Logger)
 	translator, err := newTranslator(cfg.Foreign, set.BuildInfo.Version, telemetry, set.Logger)
 	if err != nil {
 		return nil, err
@@ -69,11 +71,12 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 		foreign:   translator,
 		making:    newMaking(cfg, set.Logger),
 		certainty: newCertainty(cfg),
+		revisions: newRevisions(cfg, skipped),
 		version:   set.BuildInfo.Version,
 		maxStale:  cfg.MaxStale,
 		id:        set.ID,
 		logger:    set.Logger,
-		skipped:   newSkipped(telemetry, set.Logger),
+		skipped:   skipped,
 		telemetry: telemetry,
 		stop:      func() {},
 	}
@@ -124,7 +127,11 @@ func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.Resour
 				emissions.SetName(subject + ".emissions" + site.book.suffix)
 				emissions.SetDescription("CO2e emitted to provide the energy.")
 				emissions.SetUnit("g")
-				c := conversion{carbonProcessor: p, ctx: ctx, name: energy.Name(), site: site, id: id, resource: resource, subject: subject, now: now}
+				c := conversion{
+					carbonProcessor: p, ctx: ctx, now: now, name: energy.Name(), subject: subject,
+					site: site, id: id, resource: resource, metrics: out,
+					follow: p.revisions != nil && site.book.suffix == "" && p.revisions.config.follows(energy.Name()),
+				}
 				c.convert(energy, emissions.SetEmptySum())
 				c.reportCertainty(out)
 			}
@@ -200,17 +207,22 @@ func (p *carbonProcessor) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			stale := func(seen int64) bool { return now.Sub(time.Unix(seen, 0)) > p.maxStale }
-			if p.foreign != nil {
-				p.foreign.Sweep(now.Add(-p.maxStale))
-			}
-			p.making.sweep(now.Add(-embodied.MaxGap))
-			p.certainty.sweep(now.Add(-p.maxStale))
-			for _, b := range p.places.books() {
-				b.accounts.Sweep(func(a *account) bool { return stale(a.seen) })
-				b.more.Sweep(func(m *moreSiblings) bool { return stale(m.seen) })
-			}
+			p.forget(now)
 		}
+	}
+}
+
+func (p *carbonProcessor) forget(now time.Time) {
+	stale := func(seen int64) bool { return now.Sub(time.Unix(seen, 0)) > p.maxStale }
+	if p.foreign != nil {
+		p.foreign.Sweep(now.Add(-p.maxStale))
+	}
+	p.making.sweep(now.Add(-embodied.MaxGap))
+	p.certainty.sweep(now.Add(-p.maxStale))
+	p.revisions.sweep(stale)
+	for _, b := range p.places.books() {
+		b.accounts.Sweep(func(a *account) bool { return stale(a.seen) })
+		b.more.Sweep(func(m *moreSiblings) bool { return stale(m.seen) })
 	}
 }
 

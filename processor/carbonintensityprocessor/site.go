@@ -75,6 +75,7 @@ func (s *site) ready(from pcommon.Timestamp, now time.Time) bool {
 type share struct {
 	class  class // 0 if nothing is known of the time
 	start  pcommon.Timestamp
+	until  pcommon.Timestamp
 	joules float64
 	grams  float64
 	// intensity is that of the class.
@@ -85,7 +86,7 @@ type share struct {
 func (s *site) split(sp span, book func(share)) {
 	start := sp.from
 	for part := range s.feed.Timeline().Split(int64(sp.from), int64(sp.until), sp.joules) {
-		sh := share{start: start, joules: part.Amount}
+		sh := share{start: start, until: pcommon.Timestamp(part.Until), joules: part.Amount}
 		if i := part.Intensity; i != nil {
 			sh.class, sh.grams, sh.intensity = s.class(i), part.Amount*i.GramsPerKWh*s.scale, i
 		}

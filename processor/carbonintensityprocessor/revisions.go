@@ -1,0 +1,199 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package carbonintensityprocessor
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/stream"
+)
+
+// RevisionsConfig has X.emissions.revision emitted: what emissions turn out to be, less what was told.
+type RevisionsConfig struct {
+	// Keep is how long energy is remembered by the time of its use.
+	Keep time.Duration `mapstructure:"keep"`
+	// MaxBuckets is how many pieces of energy are remembered at most. One is a stream's energy of five minutes.
+	MaxBuckets int64 `mapstructure:"max_buckets"`
+	// Metrics are the beginnings of the names of energy metrics that are followed.
+	Metrics []string `mapstructure:"metrics"`
+}
+
+// Validate names each key that cannot be, its value, and what could.
+func (c *RevisionsConfig) Validate() error {
+	switch {
+	case c.Keep < time.Hour || c.Keep > 30*24*time.Hour:
+		return fmt.Errorf("keep: %v: must be from 1h to 720h", c.Keep)
+	case c.MaxBuckets < 1:
+		return fmt.Errorf("max_buckets: %d: must be at least 1", c.MaxBuckets)
+	}
+	return nil
+}
+
+func (c *RevisionsConfig) follows(name string) bool {
+	return slices.ContainsFunc(c.Metrics, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+// revisions remember energy until the intensity of its time is settled.
+type revisions struct {
+	config  *RevisionsConfig
+	streams *stream.Map[past]
+	buckets atomic.Int64
+	skipped *skipped
+}
+
+// newRevisions is nil if revisions are not asked for.
+func newRevisions(cfg *Config, s *skipped) *revisions {
+	if !cfg.Revisions.HasValue() {
+		return nil
+	}
+	return &revisions{config: cfg.Revisions.Get(), streams: stream.NewMap[past](cfg.MaxStreams), skipped: s}
+}
+
+// slotLength divides the intervals of all grids.
+const slotLength = int64(5 * time.Minute)
+
+// past is the energy of a stream that may be revised.
+type past struct {
+	buckets  []bucket
+	revised  []revised
+	timeline *grid.Timeline // that buckets were compared with last
+	seen     int64          // as the account's
+}
+
+// bucket is the energy of a slot that was booked to a class.
+type bucket struct {
+	slot    int64
+	class   class
+	quality uint8 // of what grams follow from
+	joules  float64
+	grams   float64
+}
+
+// revised is by how much the stream of a class was corrected.
+type revised struct {
+	class class
+	start pcommon.Timestamp
+	grams float64
+}
+
+// qualities are from the best to the worst: a better one is never replaced by a worse one.
+var qualities = []grid.Quality{grid.Measured, grid.Estimated, grid.Forecast, grid.Stale, grid.QualityStatic}
+
+func rank(q grid.Quality) uint8 { return uint8(slices.Index(qualities, q)) }
+
+// remember keeps a share by the slots of its time.
+func (r *revisions) remember(p *past, s share) {
+	if s.joules == 0 {
+		return
+	}
+	from, until, left := int64(s.start), int64(s.until), s.joules
+	for at := from; ; {
+		end := min((at/slotLength+1)*slotLength, until)
+		joules := left
+		if end < until {
+			joules = s.joules * float64(end-at) / float64(until-from)
+		}
+		left -= joules
+		r.put(p, bucket{at / slotLength, s.class, rank(s.intensity.Quality), joules, s.grams * ratio(joules, s.joules)})
+		if at = end; at >= until {
+			return
+		}
+	}
+}
+
+func ratio(part, whole float64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return part / whole
+}
+
+func (r *revisions) put(p *past, b bucket) {
+	for i := len(p.buckets) - 1; i >= 0 && p.buckets[i].slot >= b.slot; i-- {
+		if had := &p.buckets[i]; had.slot == b.slot && had.class == b.class && had.quality == b.quality {
+			had.joules, had.grams = had.joules+b.joules, had.grams+b.grams
+			return
+		}
+	}
+	if r.buckets.Add(1) > r.config.MaxBuckets {
+		r.buckets.Add(-1)
+		return // what was told of it stands
+	}
+	p.buckets = append(p.buckets, b)
+}
+
+// revise compares what was told with what is known now.
+func (r *revisions) revise(p *past, s *site, now time.Time) {
+	timeline := s.feed.Timeline()
+	if p.timeline == timeline {
+		return
+	}
+	p.timeline = timeline
+	oldest, before := now.Add(-r.config.Keep).UnixNano()/slotLength, len(p.buckets)
+	p.buckets = slices.DeleteFunc(p.buckets, func(b bucket) bool { return b.slot < oldest })
+	r.buckets.Add(int64(len(p.buckets) - before))
+	for i := range p.buckets {
+		b := &p.buckets[i]
+		grams, quality := b.settled(timeline, s.scale)
+		if quality > b.quality || math.Abs(grams-b.grams) <= 1e-12*math.Abs(b.grams) {
+			continue
+		}
+		p.correct(b, grams-b.grams)
+		b.grams, b.quality = grams, quality
+	}
+}
+
+// settled is what the energy emitted as far as is known now, and the worst quality in it.
+func (b *bucket) settled(t *grid.Timeline, scale float64) (grams float64, quality uint8) {
+	for part := range t.Split(b.slot*slotLength, (b.slot+1)*slotLength, b.joules) {
+		if part.Intensity == nil {
+			return 0, math.MaxUint8
+		}
+		grams += part.Amount * part.Intensity.GramsPerKWh * scale
+		quality = max(quality, rank(part.Intensity.Quality))
+	}
+	return grams, quality
+}
+
+func (p *past) correct(b *bucket, grams float64) {
+	i := slices.IndexFunc(p.revised, func(r revised) bool { return r.class == b.class })
+	if i < 0 {
+		i = len(p.revised)
+		p.revised = append(p.revised, revised{class: b.class, start: pcommon.Timestamp(b.slot * slotLength)})
+	}
+	p.revised[i].grams += grams
+}
+
+// sweep forgets streams that are silent.
+func (r *revisions) sweep(stale func(seen int64) bool) {
+	if r == nil {
+		return
+	}
+	r.streams.Sweep(func(p *past) bool {
+		if !stale(p.seen) {
+			return false
+		}
+		r.buckets.Add(-int64(len(p.buckets)))
+		return true
+	})
+}
+
+// newRevisionMetric appends the metric that corrects a subject's emissions.
+func newRevisionMetric(out pmetric.MetricSlice, subject string) pmetric.NumberDataPointSlice {
+	metric := out.AppendEmpty()
+	metric.SetName(subject + ".emissions.revision")
+	metric.SetDescription("What the emissions turned out to be, less what was told.")
+	metric.SetUnit("g")
+	metric.SetEmptySum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	return metric.Sum().DataPoints()
+}

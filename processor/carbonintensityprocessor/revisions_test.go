@@ -1,0 +1,167 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package carbonintensityprocessor
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"pgregory.net/rapid"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+)
+
+var revising = with(live, map[string]any{"revisions": map[string]any{}})
+
+const revision = "hw.emissions.revision"
+
+// golden.json: revision. 320 g were told of a kWh, 305 are true.
+func TestRevision(t *testing.T) {
+	hour := time.Now().Truncate(time.Hour)
+	for name, temporality := range map[string]pmetric.AggregationTemporality{"delta": delta, "cumulative": cumulative} {
+		t.Run(name, func(t *testing.T) {
+			g := fakeGrid{"DE": known(said("DE", "a", grid.Estimated, hour, hour.Add(time.Hour), 320))}
+			r := newRunOn(t, g, nopSettings(), revising)
+			send := func(minute int, kWh float64) pmetric.Metrics {
+				start := hour
+				if temporality == delta {
+					start = hour.Add(time.Duration(minute-30) * time.Minute)
+				}
+				return r.send(energy("hw.energy", temporality, point{"GPU-1", start, hour.Add(time.Duration(minute) * time.Minute), kWh * 3.6e6}))
+			}
+			if temporality == cumulative {
+				send(0, 0)
+			}
+			first := send(30, 1)
+			require.InEpsilon(t, 320.0, grams(first, "hw.emissions")[[3]string{"DE", "a", "estimated"}], 1e-9)
+			require.Empty(t, grams(first, revision), "nothing to correct")
+
+			g["DE"].Publish(grid.NewTimeline([]grid.Value{said("DE", "a", grid.Measured, hour, hour.Add(time.Hour), 305)}, 2, nil, always))
+			next := 1.0
+			if temporality == delta {
+				next = 0
+			}
+			got := send(60, next)
+			require.InEpsilon(t, -15.0, grams(got, revision)[[3]string{"DE", "a", "estimated"}], 1e-9, "with the attributes of the stream it corrects")
+			m := metricsNamed(got, revision)[0]
+			assert.Equal(t, "g", m.Unit())
+			assert.False(t, m.Sum().IsMonotonic())
+			assert.Equal(t, cumulative, m.Sum().AggregationTemporality())
+			assert.InEpsilon(t, -15.0, grams(send(90, next), revision)[[3]string{"DE", "a", "estimated"}], 1e-9, "once")
+		})
+	}
+}
+
+// What is known is not given up for less: the source forgets, and falls back on the year's average.
+func TestNothingIsRevisedForTheWorse(t *testing.T) {
+	hour := time.Now().Truncate(time.Hour)
+	year := grid.Fixed(1000, "DE", grid.Lifecycle)
+	g := fakeGrid{"DE": known(said("DE", "a", grid.Measured, hour, hour.Add(time.Hour), 300))}
+	r := newRunOn(t, g, nopSettings(), revising)
+	r.send(energy("hw.energy", cumulative, point{"GPU-1", hour, hour, 0}))
+	r.send(energy("hw.energy", cumulative, point{"GPU-1", hour, hour.Add(time.Minute), 3.6e6}))
+	for _, known := range []*grid.Timeline{grid.Always(year), grid.NewTimeline(nil, 2, nil, always)} {
+		g["DE"].Publish(known)
+		assert.Empty(t, grams(r.send(energy("hw.energy", cumulative, point{"GPU-1", hour, hour.Add(2 * time.Minute), 3.6e6})), revision))
+	}
+}
+
+func TestRevisionsAreBounded(t *testing.T) {
+	hour := time.Now().Truncate(time.Hour)
+	value := func(grams float64) *grid.Timeline {
+		return grid.NewTimeline([]grid.Value{said("DE", "a", grid.Measured, hour, hour.Add(time.Hour), grams)}, 2, nil, always)
+	}
+	for name, tt := range map[string]struct {
+		settings map[string]any
+		metric   string
+		want     float64 // of the 12 g
+	}{
+		"all":               {map[string]any{}, "hw.energy", 12},
+		"max_buckets":       {map[string]any{"max_buckets": 3}, "hw.energy", 3},
+		"a workload":        {map[string]any{}, "workload.energy", 0},
+		"a workload, asked": {map[string]any{"metrics": []any{"hw.", "workload."}}, "workload.energy", 12},
+	} {
+		t.Run(name, func(t *testing.T) {
+			feed := grid.NewFeed(lifecycle, value(100))
+			r := newRunOn(t, fakeGrid{"DE": feed}, nopSettings(), with(live, map[string]any{"revisions": tt.settings}))
+			r.send(energy(tt.metric, cumulative, point{"GPU-1", hour, hour, 0}))
+			r.send(energy(tt.metric, cumulative, point{"GPU-1", hour, hour.Add(time.Hour), 3.6e6}))
+			feed.Publish(value(112))
+			md := r.send(energy(tt.metric, cumulative, point{"GPU-1", hour, hour.Add(time.Hour), 3.6e6}))
+			got := 0.0
+			for _, name := range []string{revision, "workload.emissions.revision"} {
+				for _, grams := range grams(md, name) {
+					got += grams
+				}
+			}
+			assert.InDelta(t, tt.want, got, 1e-9)
+		})
+	}
+}
+
+// Whatever is told when, in the end emissions and revisions add up to the energy of each time by what is known
+// of that time last.
+func TestSettledIsWhatIsKnownInTheEnd(t *testing.T) {
+	begin := time.Now().Truncate(time.Hour).Add(-6 * time.Hour)
+	rapid.Check(t, func(rt *rapid.T) {
+		const intervals = 12 // of half an hour
+		truth := rapid.SliceOfN(rapid.Float64Range(0, 1000), intervals, intervals).Draw(rt, "truth")
+		order := rapid.Permutation([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}).Draw(rt, "order")
+		values := map[int]grid.Value{}
+		for i := range intervals { // first guesses of some
+			if rapid.Bool().Draw(rt, "foretold") {
+				at := begin.Add(time.Duration(i) * 30 * time.Minute)
+				values[i] = said("DE", "a", grid.Forecast, at, at.Add(30*time.Minute), rapid.Float64Range(0, 1000).Draw(rt, "forecast"))
+			}
+		}
+		year := grid.Fixed(400, "DE", grid.Lifecycle)
+		timeline := func() *grid.Timeline {
+			var all []grid.Value
+			for _, v := range values {
+				all = append(all, v)
+			}
+			return grid.NewTimeline(all, 2, &year, always)
+		}
+		feed := grid.NewFeed(lifecycle, timeline())
+		r := newRunOn(t, fakeGrid{"DE": feed}, nopSettings(), revising)
+		for i, told := range order { // energy comes evenly, and the truth in any order
+			at := begin.Add(time.Duration(i+1) * 30 * time.Minute)
+			if i == 0 {
+				r.send(energy("hw.energy", cumulative, point{"GPU-1", begin.Add(-time.Hour), begin, 0}))
+			}
+			r.send(energy("hw.energy", cumulative, point{"GPU-1", begin.Add(-time.Hour), at, float64(i+1) * 3.6e6}))
+			start := begin.Add(time.Duration(told) * 30 * time.Minute)
+			values[told] = said("DE", "a", grid.Measured, start, start.Add(30*time.Minute), truth[told])
+			feed.Publish(timeline())
+		}
+		last := r.send(energy("hw.energy", cumulative, point{"GPU-1", begin.Add(-time.Hour), begin.Add(intervals * 30 * time.Minute), intervals * 3.6e6}))
+		want, got := 0.0, 0.0
+		for _, g := range truth {
+			want += g
+		}
+		for _, name := range []string{"hw.emissions", revision} {
+			for _, g := range grams(last, name) {
+				got += g
+			}
+		}
+		require.InDelta(rt, want, got, 1e-9*math.Max(1, want))
+	})
+}
+
+func TestRevisionsConfig(t *testing.T) {
+	require.ErrorContains(t, validated(map[string]any{"zone": "DE", "revisions": map[string]any{"keep": "1m"}}), "revisions: keep: 1m0s: must be from 1h to 720h")
+	require.ErrorContains(t, validated(map[string]any{"zone": "DE", "revisions": map[string]any{"max_buckets": 0}}), "revisions: max_buckets: 0: must be at least 1")
+}
+
+func TestRevisionsAreAskedFor(t *testing.T) {
+	for _, settings := range []map[string]any{live, revising} {
+		g := fakeGrid{"DE": known()}
+		newRunOn(t, g, nopSettings(), settings)
+		assert.Equal(t, settings["revisions"] != nil, !g["DE"].Wanted().IsZero())
+	}
+}
