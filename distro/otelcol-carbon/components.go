@@ -52,6 +52,7 @@ import (
 	transformprocessor "github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	hostenergyreceiver "github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver"
 	nvmlenergyreceiver "github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver"
+	gridintensityreceiver "github.com/otelcol-carbon/otelcol-carbon/receiver/gridintensityreceiver"
 	otlpreceiver "go.opentelemetry.io/collector/receiver/otlpreceiver"
 	hostmetricsreceiver "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver"
 	kafkareceiver "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/kafkareceiver"
@@ -110,6 +111,7 @@ func components() (otelcol.Factories, error) {
 	factories.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](
 		hostenergyreceiver.NewFactory(),
 		nvmlenergyreceiver.NewFactory(),
+		gridintensityreceiver.NewFactory(),
 		otlpreceiver.NewFactory(),
 		hostmetricsreceiver.NewFactory(),
 		kafkareceiver.NewFactory(),
@@ -122,6 +124,7 @@ func components() (otelcol.Factories, error) {
 	factories.ReceiverModules = makeModulesMap(factories.Receivers, map[component.Type]string{
 		hostenergyreceiver.NewFactory().Type(): "github.com/otelcol-carbon/otelcol-carbon v0.0.0",
 		nvmlenergyreceiver.NewFactory().Type(): "github.com/otelcol-carbon/otelcol-carbon v0.0.0",
+		gridintensityreceiver.NewFactory().Type(): "github.com/otelcol-carbon/otelcol-carbon v0.0.0",
 		otlpreceiver.NewFactory().Type(): "go.opentelemetry.io/collector/receiver/otlpreceiver v0.161.0",
 		hostmetricsreceiver.NewFactory().Type(): "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver v0.160.0",
 		kafkareceiver.NewFactory().Type(): "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/kafkareceiver v0.158.0",

@@ -136,6 +136,12 @@ func (e *gridIntensity) Feed(name string, signal grid.Signal) (*grid.Feed, error
 	if err != nil {
 		return nil, err
 	}
+	for _, other := range e.zones {
+		if other.same(z) {
+			e.zones[key] = other // by another name
+			return other.feed, nil
+		}
+	}
 	e.zones[key] = z
 	if len(z.links) > 0 {
 		e.running.Go(func() { z.run(e.ctx) })

@@ -253,6 +253,13 @@ func TestZonesAreBounded(t *testing.T) {
 	h.feed("DE")
 }
 
+func TestTwoNamesOfOneZone(t *testing.T) {
+	script(t, "a")
+	h := run(t, storetest.Host(nil), func(c *Config) { c.Providers[0].Zones = map[string]string{"Germany": "DE"} })
+	assert.Same(t, h.feed("DE"), h.feed("Germany"))
+	assert.NotSame(t, h.feed("DE"), h.feed("FR"))
+}
+
 func TestChainsDoNotMix(t *testing.T) {
 	a, b := script(t, "a"), script(t, "b")
 	b.provenance.Boundary, b.provenance.Gas = grid.Direct, grid.CO2

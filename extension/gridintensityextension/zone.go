@@ -33,6 +33,13 @@ type zone struct {
 // always is the beginning of time, notYet its end: nothing was asked for.
 var always, notYet = time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
 
+// same reports whether two zones are one for all who are asked.
+func (z *zone) same(other *zone) bool {
+	sameLink := func(a, b *link) bool { return a.source == b.source && a.id == b.id }
+	sameFallback := z.fallback == other.fallback || z.fallback != nil && other.fallback != nil && *z.fallback == *other.fallback
+	return sameFallback && slices.EqualFunc(z.links, other.links, sameLink)
+}
+
 // link is a provider's place in a zone's chain.
 type link struct {
 	*source
