@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
@@ -47,14 +48,16 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	epoch := time.Now()
 	gpu := fakenvml.GPU{UUID: uuid(1), Name: h100, Initial: 126_272_101_025, Power: pulse(t, watts, begin, time.Hour)}
 	scenario := fakenvml.Scenario{Epoch: epoch, GPUs: []fakenvml.GPU{gpu}}
-	g := startScenario(t, scenario, append(kept(t), "yaml:receivers::nvmlenergy::processes::enabled: true")...)
+	g := startScenario(t, scenario, append(kept(t), "yaml:receivers::nvmlenergy::processes::enabled: true", "yaml:processors::carbonintensity::storage: file_storage")...)
 	g.read(uuid(1))
 	require.Less(t, time.Since(epoch), begin, "nothing is used before the first reading")
 
-	series := newSeries(t)
+	joules, grams := newSeries(t, "hw_energy_joules_total"), newSeries(t, "hw_emissions_grams_total")
 	watch := func(d time.Duration) {
 		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(lookEach) {
-			series.scrape(g.prometheus)
+			families := scrape(t, g.prometheus)
+			joules.take(families)
+			grams.take(families)
 		}
 	}
 	seed := rand.Uint64()
@@ -90,12 +93,28 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		told += joules
 	}
 	assert.InDelta(t, used, told, 1e-6, "the parts: %v", parts)
-	assert.InEpsilon(t, used, series.increase(t), 1e-4, "as Prometheus sees it")
-	assert.Zero(t, series.falls)
+	assert.InEpsilon(t, used, joules.increase(t), 1e-4, "as Prometheus sees it")
+	assert.Zero(t, joules.falls)
+
+	// What is read and not yet sent when it is killed is missing in the grams. Nothing is in them twice.
+	emitted := map[time.Time]float64{}
+	for _, p := range g.cumulative("hw.emissions", uuid(1)) {
+		emitted[p.start] = max(emitted[p.start], p.value)
+	}
+	total := 0.0
+	for _, grams := range emitted {
+		total += grams
+	}
+	want := used * intensityDE / 3.6e6
+	assert.LessOrEqual(t, total, want*(1+1e-9))
+	assert.Greater(t, total, 0.9*want)
+	assert.LessOrEqual(t, grams.increase(t), want*(1+1e-4))
+	t.Logf("%.2f %% of the grams are missing after %d kills", 100*(1-total/want), kills)
 }
 
 // samples are what a Prometheus has scraped of the energy of a GPU.
 type samples struct {
+	metric      string
 	storage     *teststorage.TestStorage
 	labels      labels.Labels
 	first, last time.Time
@@ -104,15 +123,15 @@ type samples struct {
 	tb          testing.TB
 }
 
-func newSeries(t *testing.T) *samples {
+func newSeries(t *testing.T, metric string) *samples {
 	t.Helper()
-	return &samples{storage: teststorage.New(t), labels: labels.FromStrings(model.MetricNameLabel, "energy"), tb: t}
+	return &samples{metric: metric, storage: teststorage.New(t), labels: labels.FromStrings(model.MetricNameLabel, "energy"), tb: t}
 }
 
-func (s *samples) scrape(address string) {
+func (s *samples) take(families map[string]*dto.MetricFamily) {
 	s.tb.Helper()
 	now := time.Now()
-	for _, m := range scrape(s.tb, address)["hw_energy_joules_total"].GetMetric() {
+	for _, m := range families[s.metric].GetMetric() {
 		value := m.GetCounter().GetValue()
 		if value < s.value {
 			s.falls++
@@ -163,8 +182,9 @@ func TestRestart(t *testing.T) {
 			boot := filepath.Join(root, "proc/sys/kernel/random/boot_id")
 			require.NoError(t, os.MkdirAll(filepath.Dir(boot), 0o750))
 			require.NoError(t, os.WriteFile(boot, []byte("first\n"), 0o600))
+			const gramsPerJoule = intensityDE / 3.6e6
 			s := fakenvml.Scenario{Clock: newClock(t), Driver: "1", GPUs: []fakenvml.GPU{{UUID: uuid(1), Name: h100, Power: flat, Initial: 1e9}}}
-			g := startScenario(t, s, append(kept(t), "yaml:receivers::nvmlenergy::root_path: "+root)...)
+			g := startScenario(t, s, append(kept(t), "yaml:receivers::nvmlenergy::root_path: "+root, "yaml:processors::carbonintensity::storage: file_storage")...)
 			start := g.read(uuid(1)).start
 			require.NoError(t, g.clock.Set(down))
 			require.InDelta(t, fakenvml.Energy(flat, down), g.read(uuid(1)).value, 0.001)
@@ -184,6 +204,10 @@ func TestRestart(t *testing.T) {
 			assert.Equal(t, start, after[0].start)
 			assert.InDelta(t, before.value, after[0].value, 0, "the first point is the last one before")
 			assert.Equal(t, before.time, after[0].time)
+			grams := g.cumulative("hw.emissions", uuid(1))
+			last := grams[len(grams)-1]
+			assert.InDelta(t, fakenvml.Energy(flat, tc.want)*gramsPerJoule, last.value, 1e-6)
+			assert.Equal(t, start, last.start, "emissions go on as well")
 			g.assertMonotonic(t, uuid(1))
 		})
 	}

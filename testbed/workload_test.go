@@ -260,9 +260,6 @@ func gauge(families map[string]*dto.MetricFamily, name, gpu string) (values []fl
 	return values
 }
 
-// uuid is one that the kubelet's device plugin could have.
-func uuid(n int) string { return fmt.Sprintf("GPU-00000000-0000-4000-8000-%012d", n) }
-
 // stays is a process that keeps so much of what it runs on busy.
 func stays(pid, smPercent int) fakenvml.Process {
 	return fakenvml.Process{PID: pid, SMPercent: smPercent, Memory: 1 << 30, End: forever}
