@@ -14,6 +14,7 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/deltatocumulativeprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer/consumertest"
@@ -21,6 +22,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processortest"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
 )
 
 // heap is what a collector keeps in memory (RssAnon of `make run`: 16 MB). Without it, a program that
@@ -36,22 +40,29 @@ const batchPoints = 80
 func BenchmarkPoint(b *testing.B) {
 	intensity := mustIntensity(b, &Config{Zone: "DE", Boundary: "lifecycle"})
 	labels := labelsOf(&intensity)
-	for _, streams := range []int{1, 1000, 100_000} {
+	up, down := gridOfTwoDays()
+	for _, streams := range []int{1, 1000, 100_000, 1_000_000} {
 		for _, contender := range []struct {
 			name        string
 			temporality pmetric.AggregationTemporality
 			factory     processor.Factory // nil for the floor
 			settings    map[string]any
+			host        component.Host
 		}{
-			{"floor", cumulative, nil, nil},
-			{"carbonintensity", cumulative, NewFactory(), map[string]any{"zone": "DE"}},
-			{"transform", cumulative, transformprocessor.NewFactory(), transformConfig(labels)},
-			{"delta_to_cumulative", delta, deltatocumulativeprocessor.NewFactory(), nil},
+			{"floor", cumulative, nil, nil, nop},
+			{"carbonintensity", cumulative, NewFactory(), map[string]any{"zone": "DE"}, nop},
+			{"live", cumulative, NewFactory(), live, up},
+			{"live_provider_down", cumulative, NewFactory(), live, down},
+			{"transform", cumulative, transformprocessor.NewFactory(), transformConfig(labels), nop},
+			{"delta_to_cumulative", delta, deltatocumulativeprocessor.NewFactory(), map[string]any{"max_streams": 2_000_000}, nop},
 		} {
+			if contender.name == "carbonintensity" || contender.name == "live" || contender.name == "live_provider_down" {
+				contender.settings = with(contender.settings, map[string]any{"max_streams": 2_000_000})
+			}
 			b.Run(fmt.Sprintf("streams=%d/processor=%s", streams, contender.name), func(b *testing.B) {
 				process := bareCopy(labels)
 				if contender.factory != nil {
-					process = started(b, contender.factory, contender.settings)
+					process = started(b, contender.host, contender.factory, contender.settings)
 				}
 				batches := makeBatches(streams)
 				var clock pcommon.Timestamp
@@ -87,11 +98,59 @@ func BenchmarkPoint(b *testing.B) {
 	}
 }
 
+var nop = componenttest.NewNopHost()
+
+// gridOfTwoDays is what a provider said of two days, each five minutes, and what is left when it is down: a value that
+// is carried on, and the year's average.
+func gridOfTwoDays() (up, down fakeGrid) {
+	var values []grid.Value
+	for at := base.Truncate(time.Hour); at.Before(base.Add(48 * time.Hour)); at = at.Add(5 * time.Minute) {
+		values = append(values, said("DE", "a", grid.Measured, at, at.Add(5*time.Minute), float64(at.Minute())))
+	}
+	year := grid.Fixed(344, "DE", grid.Lifecycle)
+	return fakeGrid{"DE": grid.NewFeed(lifecycle, grid.NewTimeline(values, 2, &year, always))},
+		fakeGrid{"DE": grid.NewFeed(lifecycle, grid.NewTimeline(values[:1], 2, &year, always))}
+}
+
+// base is when the benchmarks' energy begins to be used. tick is the time between two batches: each of the streams of
+// 1250 batches is read each 10 s.
+var base = time.Now()
+
+const tick = 8 * time.Millisecond
+
+// BenchmarkState measures what it costs to keep the state of a stream, and to take it up again.
+func BenchmarkState(b *testing.B) {
+	const streams = 100_000
+	settings := map[string]any{"zone": "DE", "storage": "file_storage"}
+	var stopping, starting, size float64
+	for b.Loop() {
+		m := &storetest.Memory{}
+		r := newRunOn(b, storetest.Host(m), nopSettings(), settings)
+		for _, md := range makeBatches(streams) {
+			rewind(md, cumulative, 1)
+			require.NoError(b, r.p.ConsumeMetrics(b.Context(), md))
+		}
+		begin := time.Now()
+		require.NoError(b, r.p.Shutdown(b.Context()))
+		stopping += time.Since(begin).Seconds()
+		for _, content := range m.Content() {
+			size += float64(len(content))
+		}
+		begin = time.Now()
+		newRunOn(b, storetest.Host(m), nopSettings(), settings)
+		starting += time.Since(begin).Seconds()
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(stopping*1e9/streams/float64(b.N), "ns-stopping/stream")
+	b.ReportMetric(starting*1e9/streams/float64(b.N), "ns-starting/stream")
+	b.ReportMetric(size/streams/float64(b.N), "B/stream")
+}
+
 // BenchmarkMemory measures what the state of a stream costs.
 func BenchmarkMemory(b *testing.B) {
 	const streams = 100_000
 	for b.Loop() {
-		process := started(b, NewFactory(), map[string]any{"zone": "DE"})
+		process := started(b, nop, NewFactory(), map[string]any{"zone": "DE"})
 		batches := makeBatches(streams)
 		before := heapInUse()
 		for _, md := range batches {
@@ -149,11 +208,12 @@ func rewind(md pmetric.Metrics, temporality pmetric.AggregationTemporality, cloc
 	sum := metrics.At(0).Sum()
 	sum.SetAggregationTemporality(temporality)
 	for _, dp := range sum.DataPoints().All() {
-		dp.SetStartTimestamp(1)
+		at := pcommon.NewTimestampFromTime(base.Add(time.Duration(clock) * tick))
+		dp.SetStartTimestamp(pcommon.NewTimestampFromTime(base))
 		if temporality == delta {
-			dp.SetStartTimestamp(clock)
+			dp.SetStartTimestamp(at)
 		}
-		dp.SetTimestamp(clock + 1)
+		dp.SetTimestamp(at + 1)
 		dp.SetDoubleValue(float64(clock))
 		for key, value := range dp.Attributes().All() {
 			touched += len(key) + len(value.Str())
@@ -195,14 +255,14 @@ func transformConfig(labels []label) map[string]any {
 }
 
 // started returns the ConsumeMetrics of a running processor.
-func started(b *testing.B, factory processor.Factory, settings map[string]any) func(pmetric.Metrics) error {
+func started(b *testing.B, host component.Host, factory processor.Factory, settings map[string]any) func(pmetric.Metrics) error {
 	b.Helper()
 	cfg := factory.CreateDefaultConfig()
 	require.NoError(b, confmap.NewFromStringMap(settings).Unmarshal(cfg))
 	require.NoError(b, confmap.Validate(cfg))
 	p, err := factory.CreateMetrics(b.Context(), processortest.NewNopSettings(factory.Type()), cfg, consumertest.NewNop())
 	require.NoError(b, err)
-	require.NoError(b, p.Start(b.Context(), componenttest.NewNopHost()))
+	require.NoError(b, p.Start(b.Context(), host))
 	b.Cleanup(func() { require.NoError(b, p.Shutdown(context.Background())) })
 	return func(md pmetric.Metrics) error { return p.ConsumeMetrics(context.Background(), md) }
 }
