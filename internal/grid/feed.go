@@ -19,6 +19,8 @@ type Source interface {
 type Feed struct {
 	// Of is what is counted: the boundary, basis and gas of the source's first choice.
 	Of Provenance
+	// WithLosses are the sources whose numbers have the losses of the grid in them.
+	WithLosses []string
 
 	timeline atomic.Pointer[Timeline]
 	wanted   atomic.Int64 // Unix ns, 0 if nothing is

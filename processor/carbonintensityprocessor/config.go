@@ -38,6 +38,9 @@ type Config struct {
 	// PUE is the power usage effectiveness of the site (ISO/IEC 30134-2): its total energy divided
 	// by that of its IT equipment.
 	PUE float64 `mapstructure:"pue"`
+	// Loss is the part of the electricity that is lost between power plants and the site, from 0 to below 1. It is
+	// added unless the source's numbers have it in them.
+	Loss float64 `mapstructure:"loss"`
 	// Sites say what is different at a zone.
 	Sites map[string]SiteConfig `mapstructure:"sites"`
 	// Marginal adds X.emissions.marginal, from the source's marginal signal.
@@ -75,6 +78,8 @@ type ZoneRule struct {
 type SiteConfig struct {
 	// PUE of the site; 0 is the processor's.
 	PUE float64 `mapstructure:"pue"`
+	// Loss on the way to the site; the processor's if it is not set.
+	Loss *float64 `mapstructure:"loss"`
 	// MarketBased is what a contract for electricity says, in g/kWh (GHG Protocol Scope 2). It adds
 	// X.emissions.market_based.
 	MarketBased *float64 `mapstructure:"market_based"`
@@ -89,8 +94,16 @@ func (c *Config) Validate() error {
 	if err := checkPUE(c.PUE); err != nil {
 		errs = append(errs, err)
 	}
+	if err := checkLoss(c.Loss); err != nil {
+		errs = append(errs, err)
+	}
 	for _, zone := range slices.Sorted(maps.Keys(c.Sites)) {
 		s := c.Sites[zone]
+		if s.Loss != nil {
+			if err := checkLoss(*s.Loss); err != nil {
+				errs = append(errs, fmt.Errorf("sites::%s::%w", zone, err))
+			}
+		}
 		if err := checkPUE(s.PUE); s.PUE != 0 && err != nil {
 			errs = append(errs, fmt.Errorf("sites::%s::%w", zone, err))
 		}
@@ -115,6 +128,16 @@ func (c *Config) Validate() error {
 func checkPUE(pue float64) error {
 	if !(pue >= 1 && pue <= maxPUE) {
 		return fmt.Errorf("pue: %v: must be from 1 (nothing but IT equipment) to %v", pue, maxPUE)
+	}
+	return nil
+}
+
+// maxLoss is far above any grid's: 14 % in Puerto Rico (eGRID 2024).
+const maxLoss = 0.5
+
+func checkLoss(loss float64) error {
+	if !(loss >= 0 && loss <= maxLoss) {
+		return fmt.Errorf("loss: %v: must be from 0 to %v, as in 0.044 for 4.4 %%", loss, maxLoss)
 	}
 	return nil
 }

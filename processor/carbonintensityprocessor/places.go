@@ -130,12 +130,15 @@ func (p *places) at(zone string) place {
 const maxZones = 1000
 
 func (p *places) newPlace(zone string) (place, error) {
-	pue, contract := p.config.PUE, (*float64)(nil)
+	pue, loss, contract := p.config.PUE, p.config.Loss, (*float64)(nil)
 	for name, s := range p.config.Sites {
 		if strings.EqualFold(name, zone) {
 			contract = s.MarketBased
 			if s.PUE != 0 {
 				pue = s.PUE
+			}
+			if s.Loss != nil {
+				loss = *s.Loss
 			}
 		}
 	}
@@ -146,18 +149,18 @@ func (p *places) newPlace(zone string) (place, error) {
 	if p.config.Revisions.HasValue() {
 		feed.Want(time.Now()) // what is said of the time from now on is asked for again
 	}
-	found := place{newSite(feed, pue, p.classes, p.location)}
+	found := place{newSite(feed, pue, loss, p.classes, p.location)}
 	if p.config.Marginal {
 		feed, err := p.feed(zone, grid.Marginal)
 		if err != nil {
 			return nil, fmt.Errorf("marginal: %w", err)
 		}
-		found = append(found, newSite(feed, pue, p.classes, p.marginal))
+		found = append(found, newSite(feed, pue, loss, p.classes, p.marginal))
 	}
 	if contract != nil {
 		fixed := grid.Fixed(*contract, zone, found[0].feed.Of.Boundary)
 		fixed.Source = "contract"
-		found = append(found, newSite(grid.NewFeed(fixed.Provenance, grid.Always(fixed)), pue, p.classes, p.market))
+		found = append(found, newSite(grid.NewFeed(fixed.Provenance, grid.Always(fixed)), pue, loss, p.classes, p.market))
 	}
 	return found, nil
 }

@@ -144,7 +144,7 @@ func (r *revisions) revise(p *past, s *site, now time.Time) {
 	r.buckets.Add(int64(len(p.buckets) - before))
 	for i := range p.buckets {
 		b := &p.buckets[i]
-		grams, quality := b.settled(timeline, s.scale)
+		grams, quality := b.settled(timeline, s)
 		if quality > b.quality || math.Abs(grams-b.grams) <= 1e-12*math.Abs(b.grams) {
 			continue
 		}
@@ -154,12 +154,12 @@ func (r *revisions) revise(p *past, s *site, now time.Time) {
 }
 
 // settled is what the energy emitted as far as is known now, and the worst quality in it.
-func (b *bucket) settled(t *grid.Timeline, scale float64) (grams float64, quality uint8) {
+func (b *bucket) settled(t *grid.Timeline, s *site) (grams float64, quality uint8) {
 	for part := range t.Split(b.slot*slotLength, (b.slot+1)*slotLength, b.joules) {
 		if part.Intensity == nil {
 			return 0, math.MaxUint8
 		}
-		grams += part.Amount * part.Intensity.GramsPerKWh * scale
+		grams += part.Amount * part.Intensity.GramsPerKWh * s.scale(part.Intensity)
 		quality = max(quality, rank(part.Intensity.Quality))
 	}
 	return grams, quality

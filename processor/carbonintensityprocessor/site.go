@@ -4,6 +4,7 @@
 package carbonintensityprocessor
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,8 +22,8 @@ type site struct {
 	book    *book
 	feed    *grid.Feed
 	pue     float64
-	scale   float64 // from J x g/kWh to g
-	edition string  // of the factor that holds when nothing else is known
+	loss    float64
+	edition string // of the factor that holds when nothing else is known
 	classes *classes
 
 	recent atomic.Pointer[met] // the intensity that was used last, as mostly it is used next
@@ -33,13 +34,14 @@ type site struct {
 type met struct {
 	intensity *grid.Intensity
 	class     class
+	scale     float64 // from J x g/kWh to g
 }
 
 // patience is how long energy waits for what the grid was at its time.
 const patience = time.Minute
 
-func newSite(feed *grid.Feed, pue float64, c *classes, b *book) *site {
-	s := &site{book: b, feed: feed, pue: pue, scale: pue / joulesPerKWh, classes: c}
+func newSite(feed *grid.Feed, pue, loss float64, c *classes, b *book) *site {
+	s := &site{book: b, feed: feed, pue: pue, loss: loss, classes: c}
 	if i, _ := feed.Timeline().At(time.Now().UnixNano()); i != nil {
 		s.edition = i.Edition
 	}
@@ -88,18 +90,30 @@ func (s *site) split(sp span, book func(share)) {
 	for part := range s.feed.Timeline().Split(int64(sp.from), int64(sp.until), sp.joules) {
 		sh := share{start: start, until: pcommon.Timestamp(part.Until), joules: part.Amount}
 		if i := part.Intensity; i != nil {
-			sh.class, sh.grams, sh.intensity = s.class(i), part.Amount*i.GramsPerKWh*s.scale, i
+			known := s.meet(i)
+			sh.class, sh.grams, sh.intensity = known.class, part.Amount*i.GramsPerKWh*known.scale, i
 		}
 		start = pcommon.Timestamp(part.Until)
 		book(sh)
 	}
 }
 
-func (s *site) class(i *grid.Intensity) class {
+func (s *site) class(i *grid.Intensity) class { return s.meet(i).class }
+
+func (s *site) meet(i *grid.Intensity) *met {
 	if m := s.recent.Load(); m != nil && m.intensity == i {
-		return m.class
+		return m
 	}
-	m := &met{i, s.classes.of(i)}
+	m := &met{i, s.classes.of(i), s.scale(i)}
 	s.recent.Store(m)
-	return m.class
+	return m
+}
+
+// scale adds what the site and the way to it take. A loss that the number has in it already is not added again.
+func (s *site) scale(i *grid.Intensity) float64 {
+	scale := s.pue / joulesPerKWh
+	if !slices.Contains(s.feed.WithLosses, i.Source) {
+		scale /= 1 - s.loss
+	}
+	return scale
 }

@@ -251,6 +251,41 @@ func TestZoneOfAResource(t *testing.T) {
 	assert.Equal(t, 1, logs.FilterMessageSnippet("cannot be used").Len(), "said once")
 }
 
+// What is lost on the way is emitted as well, but not twice.
+func TestLoss(t *testing.T) {
+	hour := time.Now().Add(time.Hour).Truncate(time.Hour)
+	feed := known(said("GB", "other", grid.Measured, hour, hour.Add(time.Hour), 300), said("GB", "neso", grid.Measured, hour.Add(time.Hour), hour.Add(2*time.Hour), 300))
+	feed.WithLosses = []string{"neso"}
+	g := fakeGrid{"GB": feed, "DE": feed}
+	for name, tt := range map[string]struct {
+		settings map[string]any
+		want     float64
+	}{
+		"none":           {map[string]any{}, 300},
+		"everywhere":     {map[string]any{"loss": 0.25}, 400},
+		"of a site":      {map[string]any{"sites": map[string]any{"GB": map[string]any{"loss": 0.25}}}, 400},
+		"none of a site": {map[string]any{"loss": 0.1, "sites": map[string]any{"GB": map[string]any{"loss": 0}}}, 300},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRunOn(t, g, nopSettings(), with(map[string]any{"zone": "GB", "source": "gridintensity"}, tt.settings))
+			got := grams(r.send(energy("hw.energy", delta, point{"GPU-1", hour, hour.Add(2 * time.Hour), 7.2e6})), "hw.emissions")
+			assert.InEpsilon(t, tt.want, got[[3]string{"GB", "other", "measured"}], 1e-9)
+			assert.InEpsilon(t, 300.0, got[[3]string{"GB", "neso", "measured"}], 1e-9)
+		})
+	}
+	require.ErrorContains(t, validated(map[string]any{"zone": "DE", "loss": 4.4}), "loss: 4.4: must be from 0 to 0.5, as in 0.044 for 4.4 %")
+}
+
+// golden.json: gap. What is not known is not 0, and not the value before it.
+func TestGapInTheGrid(t *testing.T) {
+	ten := time.Now().Add(time.Hour).Truncate(time.Hour)
+	year := grid.Fixed(344, "DE", grid.Lifecycle)
+	feed := grid.NewFeed(lifecycle, grid.NewTimeline([]grid.Value{said("DE", "a", grid.Measured, ten, ten.Add(30*time.Minute), 200)}, 0, &year, always))
+	got := grams(newRunOn(t, fakeGrid{"DE": feed}, nopSettings(), live).send(energy("hw.energy", delta, point{"GPU-1", ten, ten.Add(time.Hour), 360_000})), "hw.emissions")
+	assert.InEpsilon(t, 10.0, got[[3]string{"DE", "a", "measured"}], 1e-9)
+	assert.InEpsilon(t, 180_000*344/3.6e6, got[[3]string{"DE", "static", "static"}], 1e-9)
+}
+
 // Quantities that must not be added have names of their own.
 func TestMarginalAndMarketBased(t *testing.T) {
 	at := time.Now().Add(time.Hour).Truncate(time.Hour)
