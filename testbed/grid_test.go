@@ -23,6 +23,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/otelcol-carbon/otelcol-carbon/testbed/redistest"
 )
 
 const gridConfig = `
@@ -285,4 +287,42 @@ func address(t *testing.T, text string) net.IP {
 		ip[i], ip[i+1], ip[i+2], ip[i+3] = ip[i+3], ip[i+2], ip[i+1], ip[i]
 	}
 	return ip
+}
+
+// The collectors of a site ask a provider once between them. Without Redis, and without the provider, they go on.
+func TestRedisIsSharedByASite(t *testing.T) {
+	t.Parallel()
+	redis, provider := redistest.Start(t), newCharts(t)
+	hundred := 100.0
+	provider.say(func(time.Time) *float64 { return &hundred })
+	live := func() {
+		backend, otlp := newSink(t), freeAddress(t)
+		c := start(t, []string{
+			writeFile(t, "config.yaml", gridConfig),
+			"yaml:extensions::gridintensity::redis: {endpoint: " + redis.Addr() + "}",
+		}, "OTLP="+otlp, "SINK="+backend.address, "FIRST="+provider.URL, "SECOND=http://127.0.0.1:1")
+		begin := time.Now()
+		c.eventually(func() bool {
+			at := time.Now()
+			send(t, otlp, counter(begin, at, 300*at.Sub(begin).Seconds()))
+			by, _ := backend.grams()
+			return by["energycharts measured"] > 0
+		}, "emissions")
+		by, _ := backend.grams()
+		assert.Len(t, by, 1, "%v", by)
+		require.Zero(t, c.stop())
+	}
+	live()
+	asked := provider.asked.Load()
+	assert.LessOrEqual(t, asked, int64(2))
+	provider.value.Store(nil) // out of order
+	for range 3 {
+		live()
+	}
+	assert.Equal(t, asked, provider.asked.Load())
+
+	redis.Stop()
+	provider.say(func(time.Time) *float64 { return &hundred })
+	live()
+	assert.Greater(t, provider.asked.Load(), asked)
 }

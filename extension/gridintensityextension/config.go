@@ -4,10 +4,12 @@
 package gridintensityextension
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -47,8 +49,7 @@ type ProviderConfig struct {
 	// Type is a key of provider.Types.
 	Type string `mapstructure:"type"`
 	// Name is the carbon.source of its values; the type if empty.
-	Name         string                  `mapstructure:"name"`
-	ClientConfig confighttp.ClientConfig `mapstructure:",squash"`
+	Name string `mapstructure:"name"`
 
 	Token    configopaque.String `mapstructure:"token"`
 	Username string              `mapstructure:"username"`
@@ -61,6 +62,10 @@ type ProviderConfig struct {
 	RequestsPerMinute int `mapstructure:"requests_per_minute"`
 	// Options are what only this type has.
 	Options map[string]string `mapstructure:"options"`
+
+	// ClientConfig has all other keys. It takes unknown ones in silence, so they are looked for before.
+	ClientConfig confighttp.ClientConfig `mapstructure:"-"`
+	Rest         map[string]any          `mapstructure:",remain"`
 }
 
 const (
@@ -84,6 +89,15 @@ func (p *ProviderConfig) Unmarshal(conf *confmap.Conf) error {
 	if err := conf.Unmarshal(p); err != nil {
 		return err
 	}
+	for key := range p.Rest {
+		if !slices.Contains(clientKeys, key) {
+			return fmt.Errorf("%q is no key of a provider; it may have type, name, token, username, password, boundary, zones, requests_per_minute, options, or those of an HTTP client: %s",
+				key, strings.Join(clientKeys, ", "))
+		}
+	}
+	if err := confmap.NewFromStringMap(p.Rest).Unmarshal(&p.ClientConfig); err != nil {
+		return err
+	}
 	kind := provider.Types[p.Type]
 	if p.Name == "" {
 		p.Name = p.Type
@@ -91,11 +105,23 @@ func (p *ProviderConfig) Unmarshal(conf *confmap.Conf) error {
 	if p.ClientConfig.Endpoint == "" {
 		p.ClientConfig.Endpoint = kind.Endpoint
 	}
+	if !conf.IsSet("requests_per_minute") {
+		p.RequestsPerMinute = kind.RequestsPerMinute
+	}
 	if p.Boundary == "" {
 		p.Boundary = kind.Boundary
 	}
 	return nil
 }
+
+var clientKeys = func() (keys []string) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[confighttp.ClientConfig]()) {
+		if key, _, _ := strings.Cut(field.Tag.Get("mapstructure"), ","); key != "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}()
 
 // Validate names each key that cannot be, its value, and what could.
 func (c *Config) Validate() error {
@@ -153,6 +179,11 @@ func (p *ProviderConfig) Validate() error {
 	}
 	if target, err := url.Parse(p.ClientConfig.Endpoint); kind.Endpoint != "" && (err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https") {
 		errs = append(errs, fmt.Errorf("endpoint: %q: must be a URL such as %s", p.ClientConfig.Endpoint, kind.Endpoint))
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.Options)) {
+		if !slices.Contains(kind.Options, key) {
+			errs = append(errs, fmt.Errorf("options: %q is not known; %s takes %s", key, p.Type, cmp.Or(strings.Join(kind.Options, ", "), "none")))
+		}
 	}
 	if p.RequestsPerMinute < 0 {
 		errs = append(errs, fmt.Errorf("requests_per_minute: %d: must be 0 (no limit) or more", p.RequestsPerMinute))

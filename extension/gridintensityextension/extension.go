@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -153,7 +154,7 @@ func (e *gridIntensity) Feed(name string, signal grid.Signal) (*grid.Feed, error
 func (e *gridIntensity) newZone(name string, signal grid.Signal) (*zone, error) {
 	z := &zone{common: e.common, since: notYet}
 	var chain []grid.Provenance
-	var covered []string
+	var covered, withLosses []string
 	for _, s := range e.sources {
 		if s.provenance.Signal != signal {
 			continue
@@ -170,6 +171,9 @@ func (e *gridIntensity) newZone(name string, signal grid.Signal) (*zone, error) 
 		if id, ok := s.zone(name); ok {
 			z.links = append(z.links, newLink(s, id))
 			chain = append(chain, s.provenance)
+			if s.kind.Losses {
+				withLosses = append(withLosses, s.config.Name)
+			}
 		}
 	}
 	if len(chain) == 0 {
@@ -182,6 +186,7 @@ func (e *gridIntensity) newZone(name string, signal grid.Signal) (*zone, error) 
 		z.since = always
 	}
 	z.feed = grid.NewFeed(chain[0], grid.NewTimeline(nil, e.config.MaxCarry, z.fallback, z.since))
+	z.feed.WithLosses = withLosses
 	return z, nil
 }
 
@@ -212,6 +217,9 @@ func (s *source) connect(ctx context.Context, host component.Host, set component
 		if settings.Client, err = s.config.ClientConfig.ToClient(ctx, host.GetExtensions(), set); err != nil {
 			return err
 		}
+		settings.Client.Transport = counted{settings.Client.Transport, func(ctx context.Context) {
+			s.telemetry.GridintensityRequests.Add(ctx, 1, metric.WithAttributes(s.attribute))
+		}}
 	}
 	if s.provider, err = s.kind.New(settings); err != nil {
 		return err
@@ -220,6 +228,18 @@ func (s *source) connect(ctx context.Context, host component.Host, set component
 		s.provenance = p.Of()
 	}
 	return nil
+}
+
+// counted counts the requests that are really sent.
+type counted struct {
+	http.RoundTripper
+
+	count func(context.Context)
+}
+
+func (c counted) RoundTrip(request *http.Request) (*http.Response, error) {
+	c.count(request.Context())
+	return c.RoundTripper.RoundTrip(request)
 }
 
 // static reports whether it is a table, which is not asked but falls back on.

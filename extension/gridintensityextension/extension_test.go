@@ -97,7 +97,11 @@ func TestWhatCannotBeIsRejected(t *testing.T) {
 		"absurd ":         func(v *grid.Value) { v.GramsPerKWh = math.NaN() },
 		"absurd  ":        func(v *grid.Value) { v.End = v.Start },
 		"absurd   ":       func(v *grid.Value) { v.Start, v.End = v.Start.Add(time.Hour), v.End.Add(time.Hour) },
-		provider.TooOld:   func(v *grid.Value) { v.Start, v.End = v.Start.Add(-4*time.Hour), v.End.Add(-4*time.Hour) },
+		"absurd    ": func(v *grid.Value) {
+			v.Quality, v.Start, v.End = grid.Forecast, v.Start.Add(farthest+time.Hour), v.End.Add(farthest+time.Hour)
+		},
+		"absurd     ":   func(v *grid.Value) { v.Start, v.End = v.Start.AddDate(-300, 0, 0), v.End.AddDate(-300, 0, 0) },
+		provider.TooOld: func(v *grid.Value) { v.Start, v.End = v.Start.Add(-4*time.Hour), v.End.Add(-4*time.Hour) },
 	} {
 		t.Run(string(want), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -143,6 +147,24 @@ func TestRetryAfter(t *testing.T) {
 		time.Sleep(11 * time.Minute)
 		synctest.Wait()
 		assert.Greater(t, a.asked(), 1)
+	})
+}
+
+// What a service lets an address ask is for all zones together.
+func TestRequestsPerMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		h := run(t, storetest.Host(nil), func(c *Config) { c.Providers[0].RequestsPerMinute = 2 })
+		for _, zone := range []string{"DE", "FR", "PL", "IT", "ES", "NL", "BE", "AT", "CH", "CZ"} {
+			h.feed(zone)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		burst := a.asked()
+		assert.InDelta(t, 3, burst, 1, "a burst, but for what it does not offer")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		assert.InDelta(t, burst+4, a.asked(), 1)
 	})
 }
 
@@ -251,6 +273,15 @@ func TestZonesAreBounded(t *testing.T) {
 	_, err := h.Feed("FR", grid.Average)
 	require.EqualError(t, err, `zone "FR": there are max_zones: 1 already`)
 	h.feed("DE")
+}
+
+func TestLossesAreSaid(t *testing.T) {
+	script(t, "a")
+	kind := provider.Types["a"]
+	kind.Losses = true
+	provider.Types["a"] = kind
+	h := run(t, storetest.Host(nil), nil)
+	assert.Equal(t, []string{"a"}, h.feed("DE").WithLosses)
 }
 
 func TestTwoNamesOfOneZone(t *testing.T) {

@@ -37,7 +37,7 @@ func (z *zone) fetch(ctx context.Context, l *link, what string, request func() (
 		}
 	}
 	defer release()
-	values, err := l.ask(ctx, l.id, request)
+	values, err := l.ask(ctx, l.id, key.What, request)
 	if err == nil {
 		z.cache.Put(ctx, key, cache.Entry{Fetched: time.Now(), Values: values})
 	}

@@ -28,9 +28,14 @@ const (
 	pause  = time.Minute
 	// clockSkew is how far in the future a value may be that claims to be known.
 	clockSkew = 5 * time.Minute
+	// farthest is how far ahead a forecast may be.
+	farthest = 10 * 24 * time.Hour
 	// longest is the longest interval that is told from a mistake: a month.
 	longest = 31 * 24 * time.Hour
 )
+
+// earliest is before any service had values.
+var earliest = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // source is a provider that was configured. All zones share it, with its limits.
 type source struct {
@@ -45,6 +50,7 @@ type source struct {
 	attribute  attribute.KeyValue
 
 	mu        sync.Mutex
+	lacks     map[string]bool            // what it does not offer: history, forecast
 	notBefore time.Time                  // the provider wants to be left alone until then
 	troubles  map[string]provider.Reason // by zone, what was logged
 }
@@ -56,11 +62,12 @@ func newSource(config *ProviderConfig, logger *zap.Logger, telemetry *metadata.T
 		logger: logger.With(zap.String("carbon.source", config.Name)), telemetry: telemetry,
 		attribute: attribute.String("carbon.source", config.Name),
 		limiter:   rate.NewLimiter(rate.Inf, 1),
+		lacks:     map[string]bool{},
 		troubles:  map[string]provider.Reason{},
 	}
 	s.provenance.Boundary, s.provenance.Source = config.Boundary, config.Name
 	if n := config.RequestsPerMinute; n > 0 {
-		s.limiter = rate.NewLimiter(rate.Every(time.Minute/time.Duration(n)), 1)
+		s.limiter = rate.NewLimiter(rate.Every(time.Minute/time.Duration(n)), 2*n)
 	}
 	s.breaker = gobreaker.NewCircuitBreaker[[]grid.Value](gobreaker.Settings{
 		Name: config.Name, Timeout: pause,
@@ -102,18 +109,26 @@ func (s *source) zone(name string) (string, bool) {
 	return s.kind.Zone(name)
 }
 
-// ask sends a request unless the provider is to be left alone, and returns the values that can be true.
-func (s *source) ask(ctx context.Context, zone string, request func() ([]grid.Value, error)) ([]grid.Value, error) {
+// ask sends a request unless the provider is to be left alone, or does not offer what is asked for, and
+// returns the values that can be true.
+func (s *source) ask(ctx context.Context, zone, what string, request func() ([]grid.Value, error)) ([]grid.Value, error) {
+	what, _, _ = strings.Cut(what, "/")
+	if s.isLacking(what) {
+		return nil, provider.ErrNotOffered
+	}
 	if wait := time.Until(s.restUntil()); wait > 0 {
 		return nil, &provider.Error{Reason: provider.Throttled, Detail: "it wants to be left alone for another " + wait.Round(time.Second).String()}
 	}
 	if err := s.limiter.Wait(ctx); err != nil {
 		return nil, err
 	}
-	values, err := s.breaker.Execute(func() ([]grid.Value, error) {
-		s.telemetry.GridintensityRequests.Add(ctx, 1, metric.WithAttributes(s.attribute))
-		return request()
-	})
+	values, err := s.breaker.Execute(request)
+	if errors.Is(err, provider.ErrNotOffered) {
+		s.mu.Lock()
+		s.lacks[what] = true
+		s.mu.Unlock()
+		return nil, err
+	}
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
 		return nil, &provider.Error{Reason: provider.Unavailable, Detail: "it has failed again and again and is left alone"}
 	}
@@ -127,6 +142,12 @@ func (s *source) ask(ctx context.Context, zone string, request func() ([]grid.Va
 	return values, nil
 }
 
+func (s *source) isLacking(what string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lacks[what]
+}
+
 func (s *source) restUntil() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,9 +158,9 @@ func (s *source) restUntil() time.Time {
 func (s *source) check(ctx context.Context, values []grid.Value) ([]grid.Value, error) {
 	kept := make([]grid.Value, 0, len(values))
 	why := provider.Missing
-	limit := time.Now().Add(clockSkew)
+	now := time.Now()
 	for _, v := range values {
-		if reason := implausible(v, limit); reason != "" {
+		if reason := implausible(v, now); reason != "" {
 			why = reason
 			s.reject(ctx, reason)
 			continue
@@ -152,14 +173,18 @@ func (s *source) check(ctx context.Context, values []grid.Value) ([]grid.Value, 
 	return kept, nil
 }
 
-func implausible(v grid.Value, limit time.Time) provider.Reason {
+func implausible(v grid.Value, now time.Time) provider.Reason {
+	limit := now.Add(clockSkew)
+	if v.Quality == grid.Forecast {
+		limit = now.Add(farthest)
+	}
 	length := v.End.Sub(v.Start)
 	switch {
 	case v.GramsPerKWh < 0:
 		return provider.Negative
 	case math.IsNaN(v.GramsPerKWh), v.GramsPerKWh > grid.MaxGramsPerKWh, length <= 0, length > longest:
 		return provider.Absurd
-	case v.Quality != grid.Forecast && v.Start.After(limit):
+	case v.Start.After(limit), v.Start.Before(earliest):
 		return provider.Absurd
 	default:
 		return ""
@@ -172,7 +197,7 @@ func (s *source) reject(ctx context.Context, reason provider.Reason) {
 
 // note counts a failure, and logs when the reason of a zone's changes.
 func (s *source) note(ctx context.Context, zone string, err error) {
-	if errors.Is(err, provider.ErrNotOffered) || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return
 	}
 	var reason provider.Reason

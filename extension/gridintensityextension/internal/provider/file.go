@@ -24,6 +24,7 @@ import (
 var file = Type{
 	Provenance: grid.Provenance{Boundary: grid.Lifecycle, Gas: grid.CO2e},
 	Boundaries: []grid.Boundary{grid.Lifecycle, grid.Direct},
+	Options:    []string{"path", "basis", "gas"},
 	Step:       time.Minute,
 	Zone:       func(zone string) (string, bool) { return zone, zone != "" },
 	Zones:      "a zone as the file names it",

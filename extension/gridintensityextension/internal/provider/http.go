@@ -6,6 +6,7 @@ package provider
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,7 +71,8 @@ func sameHost(request *http.Request, via []*http.Request) error {
 // withoutSecrets blanks out a key that the service repeats, before anything of the answer gets into an error.
 func (s *Settings) withoutSecrets(body []byte) []byte {
 	const shortest = 8 // of a real key; a shorter text may stand anywhere
-	for _, secret := range []string{string(s.Token), string(s.Password)} {
+	basic := base64.StdEncoding.EncodeToString([]byte(s.Username + ":" + string(s.Password)))
+	for _, secret := range []string{string(s.Token), string(s.Password), basic} {
 		if len(secret) >= shortest {
 			body = bytes.ReplaceAll(body, []byte(secret), []byte("***"))
 			body = bytes.ReplaceAll(body, []byte(url.QueryEscape(secret)), []byte("***"))
@@ -79,15 +81,7 @@ func (s *Settings) withoutSecrets(body []byte) []byte {
 	return body
 }
 
-// getJSON decodes the answer into v.
-func (s *Settings) getJSON(ctx context.Context, path string, query url.Values, header http.Header, v any) error {
-	body, err := s.get(ctx, path, query, header)
-	if err != nil {
-		return err
-	}
-	return decode(body, v)
-}
-
+// decode takes JSON into v.
 func decode(body []byte, v any) error {
 	if err := json.Unmarshal(body, v); err != nil {
 		return &Error{Reason: Malformed, Detail: "no JSON of the documented form: " + excerpt(body), Err: err}
@@ -97,7 +91,7 @@ func decode(body []byte, v any) error {
 
 // refusal is what a status other than 200 means.
 func refusal(response *http.Response, body []byte) error {
-	e := &Error{Reason: Unavailable, body: body, Detail: "status " + response.Status, RetryAfter: retryAfter(response.Header.Get("Retry-After"), time.Now())}
+	e := &Error{Reason: Unavailable, status: response.StatusCode, body: body, Detail: "status " + response.Status, RetryAfter: retryAfter(response.Header.Get("Retry-After"), time.Now())}
 	switch response.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		e.Reason = Unauthorized
@@ -114,13 +108,14 @@ func refusal(response *http.Response, body []byte) error {
 	return e
 }
 
-// retryAfter is a number of seconds or a date (RFC 9110, 10.2.3).
+// retryAfter is a number of seconds or a date (RFC 9110, 10.2.3). More than a day is a mistake.
 func retryAfter(header string, now time.Time) time.Duration {
-	if seconds, err := strconv.Atoi(header); err == nil && seconds > 0 {
-		return time.Duration(seconds) * time.Second
+	const day = 24 * time.Hour
+	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
+		return min(day, time.Duration(seconds)*time.Second)
 	}
 	if at, err := http.ParseTime(header); err == nil {
-		return max(0, at.Sub(now))
+		return min(day, max(0, at.Sub(now)))
 	}
 	return 0
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/config/configopaque"
@@ -40,6 +41,10 @@ type Type struct {
 	grid.Provenance
 	// Boundaries that can be chosen; nil if there is no choice.
 	Boundaries []grid.Boundary
+	// RequestsPerMinute is what the service lets one address ask; 0 if it does not say.
+	RequestsPerMinute int
+	// Losses says that the losses of the grid are in its values.
+	Losses bool
 	// Step is the length of its intervals, or the shortest one.
 	Step time.Duration
 	// Credentials are the settings that the service needs: token, or username and password.
@@ -49,7 +54,9 @@ type Type struct {
 	Zone func(zone string) (string, bool)
 	// Zones says in a few words what Zone takes, for error messages.
 	Zones string
-	New   func(Settings) (Provider, error)
+	// Options are the keys that Settings.Options may have.
+	Options []string
+	New     func(Settings) (Provider, error)
 }
 
 // Credential is a setting that a service needs.
@@ -81,12 +88,17 @@ type Settings struct {
 
 // Types are all services, by what a configuration calls them.
 var Types = map[string]Type{
+	"electricitymaps": electricityMaps,
+	"energinet":       energinet,
 	"energycharts":    energyCharts,
 	"eia":             eia,
 	"entsoe":          entsoe,
 	"file":            file,
+	"neso":            neso,
 	"openelectricity": openElectricity,
+	"rte":             rte,
 	"static":          static,
+	"watttime":        wattTime,
 }
 
 // Of is what the values count, but for the zone.
@@ -100,6 +112,32 @@ func (s *Settings) value(zone string, start time.Time, length time.Duration, gra
 		Start: start.UTC(), End: start.Add(length).UTC(),
 		Intensity: grid.Intensity{GramsPerKWh: gramsPerKWh, Quality: quality, Provenance: p},
 	}
+}
+
+// within are the values that overlap [from, to).
+func within(values []grid.Value, from, to time.Time) ([]grid.Value, error) {
+	kept := make([]grid.Value, 0, len(values))
+	for _, v := range values {
+		if v.Start.Before(to) && v.End.After(from) {
+			kept = append(kept, v)
+		}
+	}
+	if len(kept) == 0 {
+		return nil, reject(Missing, "none of %d values is of the time that was asked for", len(values))
+	}
+	return kept, nil
+}
+
+// spacing is the shortest time between two of the times, within bounds; the lower one if there is no second time.
+func spacing(times []time.Time, least, most time.Duration) time.Duration {
+	times = slices.SortedFunc(slices.Values(times), time.Time.Compare)
+	shortest := time.Duration(0)
+	for i := 1; i < len(times); i++ {
+		if gap := times[i].Sub(times[i-1]); gap > 0 && (shortest == 0 || gap < shortest) {
+			shortest = gap
+		}
+	}
+	return min(max(shortest, least), most)
 }
 
 // Reason why an answer was not used.
@@ -139,6 +177,7 @@ type Error struct {
 	// RetryAfter is how long the service wants to be left alone; 0 if it does not say.
 	RetryAfter time.Duration
 	Err        error
+	status     int    // of the answer, 0 if it is not about that
 	body       []byte // for services that explain themselves there
 }
 
