@@ -150,6 +150,42 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
+// A provider that has failed, and is not needed any more, is forgotten.
+func TestAFailureIsNotRememberedForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := script(t, "a"), script(t, "b")
+		a.fail(&provider.Error{Reason: provider.Unavailable})
+		b.fail(&provider.Error{Reason: provider.Unavailable})
+		feed := run(t, storetest.Host(nil), nil).feed("DE")
+		synctest.Wait()
+		a.fail(nil)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		changes, last := 0, feed.Timeline()
+		for range 3600 {
+			time.Sleep(time.Second)
+			if now := feed.Timeline(); now != last {
+				changes, last = changes+1, now
+			}
+		}
+		assert.InDelta(t, 12, changes, 2)
+	})
+}
+
+// What is old is said to be so once.
+func TestOldNewsAreLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		a.spoil = func(v *grid.Value) { v.Start, v.End = v.Start.Add(-4*time.Hour), v.End.Add(-4*time.Hour) }
+		h := run(t, storetest.Host(nil), nil)
+		feed := h.feed("DE")
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		assert.Equal(t, 1, h.logs.Len(), "%v", h.logs.All())
+		assert.Equal(t, holds{"a", "measured", 100}, at(feed, time.Now().Add(-270*time.Minute)), "of its own time it is true")
+	})
+}
+
 // What a service lets an address ask is for all zones together.
 func TestRequestsPerMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

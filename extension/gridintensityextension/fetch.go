@@ -20,7 +20,7 @@ import (
 const turn = 2 * time.Second
 
 // fetch takes what another collector of the site has fetched not long ago, or asks the provider.
-func (z *zone) fetch(ctx context.Context, l *link, what string, request func() ([]grid.Value, error)) ([]grid.Value, error) {
+func (z *zone) fetch(ctx context.Context, l *link, what string, request func() ([]grid.Value, error), judge func([]grid.Value) error) ([]grid.Value, error) {
 	key := l.key(what)
 	if values, ok := z.fresh(ctx, l, key); ok {
 		return values, nil
@@ -37,7 +37,7 @@ func (z *zone) fetch(ctx context.Context, l *link, what string, request func() (
 		}
 	}
 	defer release()
-	values, err := l.ask(ctx, l.id, key.What, request)
+	values, err := l.ask(ctx, l.id, key.What, request, judge)
 	if err == nil {
 		z.cache.Put(ctx, key, cache.Entry{Fetched: time.Now(), Values: values})
 	}

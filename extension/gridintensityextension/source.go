@@ -110,8 +110,8 @@ func (s *source) zone(name string) (string, bool) {
 }
 
 // ask sends a request unless the provider is to be left alone, or does not offer what is asked for, and
-// returns the values that can be true.
-func (s *source) ask(ctx context.Context, zone, what string, request func() ([]grid.Value, error)) ([]grid.Value, error) {
+// returns the values that can be true. The judge, if there is one, has the last word on them.
+func (s *source) ask(ctx context.Context, zone, what string, request func() ([]grid.Value, error), judge func([]grid.Value) error) ([]grid.Value, error) {
 	what, _, _ = strings.Cut(what, "/")
 	if s.isLacking(what) {
 		return nil, provider.ErrNotOffered
@@ -134,6 +134,9 @@ func (s *source) ask(ctx context.Context, zone, what string, request func() ([]g
 	}
 	if err == nil {
 		values, err = s.check(ctx, values)
+	}
+	if err == nil && judge != nil {
+		err = judge(values)
 	}
 	s.note(ctx, zone, err)
 	if err != nil {

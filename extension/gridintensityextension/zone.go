@@ -92,8 +92,11 @@ func (z *zone) wait() time.Duration {
 
 // refresh asks the first provider that answers, and no other.
 func (z *zone) refresh(ctx context.Context) {
-	for _, l := range z.links {
+	for i, l := range z.links {
 		if z.update(ctx, l) {
+			for _, unneeded := range z.links[i+1:] {
+				unneeded.tryAt = time.Time{}
+			}
 			z.forecast(ctx, l)
 			z.history(ctx, l)
 			return
@@ -110,11 +113,13 @@ func (z *zone) update(ctx context.Context, l *link) bool {
 	if !l.latest.IsZero() && now.Sub(l.latest) < z.config.RefreshInterval*8/10 {
 		return true
 	}
-	values, err := z.fetch(ctx, l, "latest", func() ([]grid.Value, error) { return l.provider.Latest(ctx, l.id) })
-	if err == nil && z.tooOld(values) {
-		err = &provider.Error{Reason: provider.TooOld, Detail: "its newest interval ended at " + newest(values).End.Format(time.RFC3339)}
-		l.note(ctx, l.id, err)
-	}
+	values, err := z.fetch(ctx, l, "latest", func() ([]grid.Value, error) { return l.provider.Latest(ctx, l.id) }, func(values []grid.Value) error {
+		if !z.tooOld(values) {
+			return nil
+		}
+		l.shelf.put(values) // of their own time they are true
+		return &provider.Error{Reason: provider.TooOld, Detail: "its newest interval ended at " + newest(values).End.Format(time.RFC3339)}
+	})
 	l.shelf.put(values)
 	if err != nil {
 		l.tryAt = now.Add(l.retry.NextBackOff())
@@ -138,7 +143,7 @@ func newest(values []grid.Value) grid.Value {
 func (z *zone) forecast(ctx context.Context, l *link) {
 	if now := time.Now(); now.Sub(l.foretold) >= restate {
 		l.foretold = now
-		values, _ := z.fetch(ctx, l, "forecast", func() ([]grid.Value, error) { return l.provider.Forecast(ctx, l.id) })
+		values, _ := z.fetch(ctx, l, "forecast", func() ([]grid.Value, error) { return l.provider.Forecast(ctx, l.id) }, nil)
 		l.shelf.put(values)
 	}
 }
@@ -155,7 +160,7 @@ func (z *zone) history(ctx context.Context, l *link) {
 		from = oldest
 	}
 	what := "history/" + from.UTC().Truncate(time.Hour).Format("2006-01-02T15")
-	values, err := z.fetch(ctx, l, what, func() ([]grid.Value, error) { return l.provider.History(ctx, l.id, from, now) })
+	values, err := z.fetch(ctx, l, what, func() ([]grid.Value, error) { return l.provider.History(ctx, l.id, from, now) }, nil)
 	l.shelf.put(values)
 	if err == nil || isNotOffered(err) {
 		l.restated = now
