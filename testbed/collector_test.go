@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +20,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-carbon/otelcol-carbon/testbed/freeport"
 )
 
 const (
@@ -138,13 +139,9 @@ func validate(tb testing.TB, configs []string, env ...string) error {
 	return nil
 }
 
-// freeAddress is an address on loopback that nobody listened on a moment ago.
 func freeAddress(tb testing.TB) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", freeport.Get(tb))
 }
 
 // writeFile puts content into a new file of the test.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-carbon/otelcol-carbon/testbed/freeport"
 )
 
 // Server is one redis-server process that listens on 127.0.0.1 and keeps nothing over a restart.
@@ -54,7 +56,7 @@ func start(tb testing.TB, tls *certificates, arguments []string) *Server {
 	tb.Cleanup(s.Stop)
 	const attempts = 5 // another program may take the port first
 	for range attempts {
-		s.port = freePort(tb)
+		s.port = freeport.Get(tb)
 		if err = s.run(); err == nil {
 			return s
 		}
@@ -159,14 +161,6 @@ func (s *Server) dial() (net.Conn, error) {
 		return s.tls.dial(s.Addr())
 	}
 	return net.DialTimeout("tcp", s.Addr(), time.Second)
-}
-
-func freePort(tb testing.TB) int {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // output of the process, which may still write when it is read.
