@@ -187,7 +187,7 @@ func (p *carbonProcessor) start(ctx context.Context, host component.Host) error 
 		return err
 	}
 	if p.storage != nil {
-		if err := p.load(ctx, p.storage); err != nil {
+		if err := p.begin(ctx, p.storage); err != nil {
 			p.logger.Warn("what was kept cannot be used, or not all of it: emissions of these streams begin at 0", zap.Error(err))
 		}
 	}

@@ -44,6 +44,8 @@ type size struct {
 const (
 	format   = 1
 	indexKey = "index"
+	// runningKey is there from a start to a stop.
+	runningKey = "running"
 	// perChunk bounds the memory that writing takes.
 	perChunk = 4096
 )
@@ -99,7 +101,7 @@ func (p *carbonProcessor) save(ctx context.Context, client storage.Client) error
 	if err != nil {
 		return err
 	}
-	return client.Set(ctx, indexKey, content)
+	return errors.Join(client.Set(ctx, indexKey, content), client.Delete(ctx, runningKey))
 }
 
 // write stores a map in chunks, and returns how many there are.
@@ -125,6 +127,19 @@ func write[T, R any](ctx context.Context, client storage.Client, name string, m 
 }
 
 func chunkKey(name string, chunk int) string { return fmt.Sprintf("%s/%d", name, chunk) }
+
+// begin loads what was kept. It says so if the last process did not stop, but ended.
+func (p *carbonProcessor) begin(ctx context.Context, client storage.Client) error {
+	running, err := client.Get(ctx, runningKey)
+	if err != nil {
+		return err
+	}
+	if running != nil {
+		p.telemetry.CarbonintensityRestartsUnclean.Add(ctx, 1)
+		p.logger.Warn("The last process did not stop, but ended: emissions begin at 0 with new start times, and what had been read and not yet sent is missing")
+	}
+	return errors.Join(p.load(ctx, client), client.Set(ctx, runningKey, []byte{1}))
+}
 
 // load takes the state of a processor that has stopped; there is none after one that was killed.
 func (p *carbonProcessor) load(ctx context.Context, client storage.Client) error {

@@ -61,8 +61,12 @@ func TestTotalsOverARestart(t *testing.T) {
 				require.NoError(t, first.p.Shutdown(context.Background()))
 				left = m.Copy()
 			}
-			second := newRunOn(t, keeping{storetest.Host(left), g}, nopSettings(), kept)
-			require.Empty(t, left.Content(), "state is used once")
+			core, logs := observer.New(zap.WarnLevel)
+			set := nopSettings()
+			set.Logger = zap.New(core)
+			second := newRunOn(t, keeping{storetest.Host(left), g}, set, kept)
+			assert.Equal(t, killed, logs.FilterMessageSnippet("did not stop, but ended").Len() == 1)
+			require.Equal(t, map[string][]byte{runningKey: {1}}, left.Content(), "state is used once")
 			got := send(second, 5)
 			if killed {
 				require.Len(t, got, 1, "a base")

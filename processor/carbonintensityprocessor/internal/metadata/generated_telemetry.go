@@ -31,6 +31,7 @@ type TelemetryBuilder struct {
 	CarbonintensityEnergyUnconverted metric.Float64Counter
 	CarbonintensityForeignSkipped    metric.Int64Counter
 	CarbonintensityPointsUnconverted metric.Int64Counter
+	CarbonintensityRestartsUnclean   metric.Int64Counter
 	CarbonintensityStreams           metric.Int64ObservableGauge
 	CarbonintensityStreamsLimit      metric.Int64Gauge
 }
@@ -105,6 +106,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_carbonintensity.points.unconverted",
 		metric.WithDescription("Energy points whose energy was not, or not wholly, turned into emissions. The energy itself passed on unchanged. [Development]"),
 		metric.WithUnit("{point}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CarbonintensityRestartsUnclean, err = builder.meter.Int64Counter(
+		"otelcol_carbonintensity.restarts.unclean",
+		metric.WithDescription("Starts after a process that ended without a stop. With storage only. [Development]"),
+		metric.WithUnit("{restart}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CarbonintensityStreams, err = builder.meter.Int64ObservableGauge(

@@ -27,6 +27,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.CarbonintensityEnergyUnconverted.Add(context.Background(), 1)
 	tb.CarbonintensityForeignSkipped.Add(context.Background(), 1)
 	tb.CarbonintensityPointsUnconverted.Add(context.Background(), 1)
+	tb.CarbonintensityRestartsUnclean.Add(context.Background(), 1)
 	tb.CarbonintensityStreamsLimit.Record(context.Background(), 1)
 	AssertEqualCarbonintensityEnergyUnconverted(t, testTel,
 		[]metricdata.DataPoint[float64]{{Value: 1}},
@@ -35,6 +36,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCarbonintensityPointsUnconverted(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCarbonintensityRestartsUnclean(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCarbonintensityStreams(t, testTel,
