@@ -272,6 +272,20 @@ func TestHistoryIsAskedForWhenItIsWanted(t *testing.T) {
 	})
 }
 
+// Energy that begins to be used when the zone is asked for needs no history.
+func TestNoHistoryOfAnInstant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		feed := run(t, storetest.Host(nil), nil).feed("DE")
+		synctest.Wait()
+		before := time.Now().Add(-time.Second)
+		feed.Want(before)
+		synctest.Wait()
+		assert.Zero(t, a.seen().histories)
+		assert.True(t, feed.Timeline().Settled(before.UnixNano()))
+	})
+}
+
 func TestForecastStandsInForWhatIsNotKnownYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := script(t, "a")

@@ -159,15 +159,24 @@ func (z *zone) history(ctx context.Context, l *link) {
 	if oldest := now.Add(-z.config.History); from.Before(oldest) {
 		from = oldest
 	}
+	if now.Sub(from) < time.Minute { // which the newest value covers
+		z.since = earlier(z.since, wanted)
+		return
+	}
 	what := "history/" + from.UTC().Truncate(time.Hour).Format("2006-01-02T15")
 	values, err := z.fetch(ctx, l, what, func() ([]grid.Value, error) { return l.provider.History(ctx, l.id, from, now) }, nil)
 	l.shelf.put(values)
 	if err == nil || isNotOffered(err) {
 		l.restated = now
-		if wanted.Before(z.since) {
-			z.since = wanted
-		}
+		z.since = earlier(z.since, wanted)
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func (z *zone) publish() {
