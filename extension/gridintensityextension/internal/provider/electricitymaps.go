@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -33,7 +34,8 @@ var electricityMaps = Type{
 	New:         newElectricityMaps,
 }
 
-var electricityMapsID = regexp.MustCompile(`^[A-Z]{2}(-[A-Z][A-Z0-9]*)+$`)
+// electricityMapsID has the countries too that have no yearly average, such as XK, but not NESO's GB-13.
+var electricityMapsID = regexp.MustCompile(`^[A-Z]{2}(-[A-Z][A-Z0-9]*)*$`)
 
 func electricityMapsZone(zone string) (string, bool) {
 	if place, ok := grid.Locate(zone); ok {
@@ -55,9 +57,15 @@ type electricityMapsProvider struct {
 }
 
 func newElectricityMaps(s Settings) (Provider, error) {
-	version := cmp.Or(s.Options[apiVersion], "v4")
-	if version != "v3" && version != "v4" {
-		return nil, fmt.Errorf("options::%s: %q; accepted: v3, v4", apiVersion, version)
+	version := "v4"
+	for _, key := range slices.Sorted(maps.Keys(s.Options)) {
+		if key != apiVersion {
+			return nil, fmt.Errorf("options: %q is not known; accepted: %s", key, apiVersion)
+		}
+		version = s.Options[key]
+		if accepted := oneOf(version, "v3", "v4"); accepted != "" {
+			return nil, fmt.Errorf("options::%s: %q; accepted: %s", apiVersion, version, accepted)
+		}
 	}
 	return &electricityMapsProvider{s, version}, nil
 }
@@ -130,8 +138,9 @@ type electricityMapsPoint struct {
 	Method          string    `json:"estimationMethod"`
 }
 
+// electricityMapsSteps leaves out monthly and above, which are of no fixed length and are never asked for.
 var electricityMapsSteps = map[string]time.Duration{
-	"": time.Hour, "hourly": time.Hour, "15_minutes": 15 * time.Minute, "5_minutes": 5 * time.Minute,
+	"": time.Hour, "5_minutes": 5 * time.Minute, "15_minutes": 15 * time.Minute, "hourly": time.Hour, "daily": 24 * time.Hour,
 }
 
 func (p *electricityMapsProvider) read(body []byte, zone, what string) ([]grid.Value, error) {

@@ -108,6 +108,7 @@ func TestElectricityMapsReads(t *testing.T) {
 		"it does not say how":      {"latest", latest(`"carbonIntensity":1`), 1, grid.Estimated, time.Hour},
 		"a new method":             {"latest", latest(`"carbonIntensity":1,"isEstimated":false,"estimationMethod":"NEW_ONE"`), 1, grid.Estimated, time.Hour},
 		"quarters of an hour":      {"latest", latest(`"carbonIntensity":1,"isEstimated":true,"temporalGranularity":"15_minutes"`), 1, grid.Estimated, 15 * time.Minute},
+		"a day":                    {"latest", latest(`"carbonIntensity":1,"isEstimated":true,"temporalGranularity":"daily"`), 1, grid.Estimated, 24 * time.Hour},
 		"five minutes, said above": {"forecast", `{"zone":"DE","temporalGranularity":"5_minutes","forecast":[{"carbonIntensity":null,"datetime":"2025-03-29T17:55:00Z"},{"carbonIntensity":7,"datetime":"2025-03-29T18:00:00Z"}]}`, 7, grid.Forecast, 5 * time.Minute},
 		"the other boundary":       {"latest", latest(`"carbonIntensity":1,"isEstimated":false,"emissionFactorType":"direct"`), 1, grid.Measured, time.Hour},
 	} {
@@ -182,8 +183,14 @@ func TestElectricityMapsVersions(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, grid.Direct, values[0].Boundary)
 	}
-	_, err := electricityMaps.New(Settings{Options: map[string]string{"api_version": "v5"}})
-	assert.EqualError(t, err, `options::api_version: "v5"; accepted: v3, v4`)
+	for message, options := range map[string]map[string]string{
+		`options::api_version: "v5"; accepted: v3, v4`:           {"api_version": "v5"},
+		`options::api_version: ""; accepted: v3, v4`:             {"api_version": ""},
+		`options: "version" is not known; accepted: api_version`: {"api_version": "v3", "version": "v3"},
+	} {
+		_, err := electricityMaps.New(Settings{Options: options})
+		assert.EqualError(t, err, message)
+	}
 }
 
 func TestElectricityMapsOfTheFakeGrid(t *testing.T) {
@@ -231,7 +238,7 @@ func TestElectricityMapsOfTheFakeGrid(t *testing.T) {
 }
 
 func TestElectricityMapsZones(t *testing.T) {
-	for zone, want := range map[string]string{"deu": "DE", "eu-north-1": "SE-SE3", "aws/us-east-1": "US-MIDA-PJM", "dk-dk1": "DK-DK1", "JP-TK": "JP-TK", "FR-COR": "FR-COR"} {
+	for zone, want := range map[string]string{"deu": "DE", "eu-north-1": "SE-SE3", "aws/us-east-1": "US-MIDA-PJM", "dk-dk1": "DK-DK1", "JP-TK": "JP-TK", "FR-COR": "FR-COR", "XK": "XK", "ad": "AD"} {
 		got, ok := electricityMaps.Zone(zone)
 		assert.True(t, ok, zone)
 		assert.Equal(t, want, got, zone)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/config/configopaque"
@@ -55,9 +56,20 @@ type wattTimeProvider struct {
 	until   time.Time
 }
 
+// Latest is what has happened, and where that is published late, what is foretold of now: a region that always is
+// would else never be used.
 func (p *wattTimeProvider) Latest(ctx context.Context, zone string) ([]grid.Value, error) {
 	now := time.Now()
-	return p.past(ctx, zone, now.Add(-wattTimeRecent), now)
+	values, err := p.past(ctx, zone, now.Add(-wattTimeRecent), now)
+	recent := slices.ContainsFunc(values, func(v grid.Value) bool { return now.Sub(v.End) <= wattTime.Step })
+	if recent || err != nil && !isOf(err, Missing) {
+		return values, err
+	}
+	foretold, err := p.ahead(ctx, zone, "1")
+	if len(values) == 0 {
+		return foretold, err
+	}
+	return append(values, foretold...), nil // the past is true without the forecast
 }
 
 func (p *wattTimeProvider) History(ctx context.Context, zone string, from, to time.Time) ([]grid.Value, error) {
@@ -77,7 +89,11 @@ func (p *wattTimeProvider) past(ctx context.Context, zone string, from, to time.
 }
 
 func (p *wattTimeProvider) Forecast(ctx context.Context, zone string) ([]grid.Value, error) {
-	return p.ask(ctx, zone, "/v3/forecast", grid.Forecast, url.Values{"horizon_hours": {"24"}})
+	return p.ahead(ctx, zone, "24")
+}
+
+func (p *wattTimeProvider) ahead(ctx context.Context, zone, hours string) ([]grid.Value, error) {
+	return p.ask(ctx, zone, "/v3/forecast", grid.Forecast, url.Values{"horizon_hours": {hours}})
 }
 
 func (p *wattTimeProvider) ask(ctx context.Context, zone, path string, quality grid.Quality, query url.Values) ([]grid.Value, error) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -41,13 +42,67 @@ func TestWattTime(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, grid.Measured, values[0].Quality)
 
+	s.requests = nil
 	s.answer = always(200, documented(t, "watttime", "forecast", "200"))
 	values, err = p.Forecast(t.Context(), "CAISO_NORTH")
 	require.NoError(t, err)
 	assert.Equal(t, grid.Forecast, values[0].Quality)
-	assert.Equal(t, "/v3/forecast", s.requests[2].URL.Path)
-	assert.Equal(t, "24", s.requests[2].URL.Query().Get("horizon_hours"))
+	assert.Equal(t, "/v3/forecast", s.requests[0].URL.Path)
+	assert.Equal(t, "24", s.requests[0].URL.Query().Get("horizon_hours"))
 	assert.Equal(t, 1, s.logins)
+}
+
+// Some regions are published hours late. What is foretold of now stands in, or nothing would.
+func TestWattTimePublishedLate(t *testing.T) {
+	const denied = `{"error":"FORBIDDEN","message":"no access to the forecast"}`
+	for name, tt := range map[string]struct {
+		ended    time.Duration // how long ago the newest interval did; 0: there is none
+		forecast int           // the status of its answer
+		want     []grid.Quality
+		reason   Reason
+		asked    int
+	}{
+		"in time":                      {5 * time.Minute, 200, []grid.Quality{grid.Measured}, "", 1},
+		"late":                         {5*time.Minute + time.Second, 200, []grid.Quality{grid.Measured, grid.Forecast}, "", 2},
+		"later than is asked for":      {0, 200, []grid.Quality{grid.Forecast}, "", 2},
+		"late, no forecast":            {time.Hour, 403, []grid.Quality{grid.Measured}, "", 2},
+		"nothing, no forecast":         {0, 403, nil, Unauthorized, 2},
+		"nothing, and nothing to come": {0, 204, nil, Missing, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin := time.Now()
+				points := func(start time.Time) string {
+					return `{"data":[{"point_time":"` + start.Format(time.RFC3339) + `","value":870}],"meta":{"data_point_period_seconds":300,"region":"CAISO_NORTH","signal_type":"co2_moer","units":"lbs_co2_per_mwh"}}`
+				}
+				s := &wattTimeServer{answer: func(r *http.Request) (int, string) {
+					switch {
+					case r.URL.Path == "/v3/forecast" && tt.forecast != 200:
+						return tt.forecast, denied
+					case r.URL.Path == "/v3/forecast":
+						assert.Equal(t, "1", r.URL.Query().Get("horizon_hours"))
+						return 200, points(begin)
+					case tt.ended == 0:
+						return 200, strings.Replace(points(begin), "870", "null", 1)
+					default:
+						return 200, points(begin.Add(-tt.ended - wattTime.Step))
+					}
+				}}
+				values, err := s.provider(nil).Latest(t.Context(), "CAISO_NORTH")
+				if tt.reason != "" {
+					assertReason(t, tt.reason, err)
+				} else {
+					require.NoError(t, err)
+				}
+				var got []grid.Quality
+				for _, v := range values {
+					got = append(got, v.Quality)
+				}
+				assert.Equal(t, tt.want, got)
+				assert.Len(t, s.requests, tt.asked)
+			})
+		})
+	}
 }
 
 func TestWattTimeAsksForALongTimeInParts(t *testing.T) {
