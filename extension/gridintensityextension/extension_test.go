@@ -172,6 +172,26 @@ func TestAFailureIsNotRememberedForEver(t *testing.T) {
 	})
 }
 
+// Who publishes late does not know the present, but the past.
+func TestHistoryOfALateProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		a.spoil = func(v *grid.Value) {
+			if time.Since(v.End) < 4*time.Hour {
+				v.Start, v.End = v.Start.Add(-5*time.Hour), v.End.Add(-5*time.Hour)
+			}
+		}
+		feed := run(t, storetest.Host(nil), nil).feed("DE")
+		from := time.Now().Add(-10 * time.Hour)
+		feed.Want(from)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Equal(t, holds{}, now(feed))
+		assert.Equal(t, holds{"a", "measured", 50}, at(feed, from.Add(time.Hour)))
+		assert.True(t, feed.Timeline().Settled(from.UnixNano()))
+	})
+}
+
 // What is old is said to be so once.
 func TestOldNewsAreLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

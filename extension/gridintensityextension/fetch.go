@@ -73,3 +73,8 @@ func (l *link) key(what string) cache.Key {
 }
 
 func isNotOffered(err error) bool { return errors.Is(err, provider.ErrNotOffered) }
+
+func isTooOld(err error) bool {
+	e, ok := errors.AsType[*provider.Error](err)
+	return ok && e.Reason == provider.TooOld
+}

@@ -48,6 +48,7 @@ type link struct {
 	shelf  shelf
 	retry  backoff.ExponentialBackOff
 	tryAt  time.Time // after a failure
+	late   bool      // it answers, but does not know the present
 	latest time.Time // when the newest values were fetched
 	// foretold and restated are when the forecast and the history were.
 	foretold, restated time.Time
@@ -90,7 +91,7 @@ func (z *zone) wait() time.Duration {
 	return wait*9/10 + rand.N(wait/5) //nolint:gosec // needs no secrecy
 }
 
-// refresh asks the first provider that answers, and no other.
+// refresh asks the first provider that knows the present, and no other. If none does, one that is late knows the past.
 func (z *zone) refresh(ctx context.Context) {
 	for i, l := range z.links {
 		if z.update(ctx, l) {
@@ -101,6 +102,9 @@ func (z *zone) refresh(ctx context.Context) {
 			z.history(ctx, l)
 			return
 		}
+	}
+	if i := slices.IndexFunc(z.links, func(l *link) bool { return l.late }); i >= 0 {
+		z.history(ctx, z.links[i])
 	}
 }
 
@@ -121,6 +125,7 @@ func (z *zone) update(ctx context.Context, l *link) bool {
 		return &provider.Error{Reason: provider.TooOld, Detail: "its newest interval ended at " + newest(values).End.Format(time.RFC3339)}
 	})
 	l.shelf.put(values)
+	l.late = isTooOld(err)
 	if err != nil {
 		l.tryAt = now.Add(l.retry.NextBackOff())
 		return false
