@@ -65,6 +65,30 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// A collector that is killed before its first reading has told what the last one knew, and has lost nothing of it.
+func TestKilledBeforeTheFirstReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &nvmltest.GPU{ID: "GPU-a", Millijoules: 1000}
+		d, m := nvmltest.New(g), &storetest.Memory{}
+		first := newHarness(t, newConfig(kept), d)
+		require.NoError(t, first.Start(t.Context(), storetest.Host(m)))
+		time.Sleep(firstCollection)
+		require.NoError(t, first.Shutdown(t.Context()))
+		d.Set(func() {
+			g.Millijoules += 7000
+			g.Fail(nvml.SymbolEnergy, nvml.Unknown)
+		})
+		second := newHarness(t, newConfig(kept), d)
+		require.NoError(t, second.Start(t.Context(), storetest.Host(m)))
+		time.Sleep(firstCollection)
+		left := m.Copy() // killed
+		require.NoError(t, second.Shutdown(t.Context()))
+		d.Set(func() { g.Fail(nvml.SymbolEnergy, nil) })
+		third := runOn(t, d, storetest.Host(left), kept)
+		require.Equal(t, map[string]float64{"GPU-a": 7}, third.joules())
+	})
+}
+
 // A counter that began again at 0 in the meantime is known by the boot or the driver, even if it shows more.
 func TestRestartAfterReset(t *testing.T) {
 	for name, change := range map[string]func(*nvmltest.Driver, *storetest.Memory){

@@ -260,6 +260,13 @@ func TestRestart(t *testing.T) {
 }
 
 // After a boot the counter has begun at 0: what it shows is what was used since.
+// A process that is killed before it has read anything leaves behind what it found.
+func TestRestartTwice(t *testing.T) {
+	found := State{Totals: Growth{Counter: 5000}, Raw: 9_000_000, RawAt: time.Unix(1_700_000_000, 0)}
+	m := Restored(found, true)
+	require.Equal(t, found, m.State())
+}
+
 func TestRestartWithAnotherDriver(t *testing.T) {
 	b := h100()
 	m := meterOf(b)

@@ -15,11 +15,11 @@ type State struct {
 	Module bool `json:"module"`
 }
 
-// State as of the last reading that was booked. While power stands in for the counter, the counter's reading
-// is not part of it: what it shows later is already booked.
+// State as of the last reading that was booked, also if that was before a restart. While power stands in for the
+// counter, the counter's reading is not part of it: what it shows later is already booked.
 func (m *Meter) State() State {
 	s := State{Totals: m.totals, Module: m.scope.module}
-	if m.source == Counter {
+	if m.source <= Counter {
 		s.Raw, s.RawAt = m.raw, m.rawAt
 	}
 	return s
