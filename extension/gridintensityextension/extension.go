@@ -47,9 +47,13 @@ type gridIntensity struct {
 
 	mu    sync.Mutex
 	zones map[string]*zone
+	areas map[string]*area
 }
 
-var _ grid.Source = (*gridIntensity)(nil)
+var (
+	_ grid.Source      = (*gridIntensity)(nil)
+	_ grid.PriceSource = (*gridIntensity)(nil)
+)
 
 func newGridIntensity(config *Config, set extension.Settings) (*gridIntensity, error) {
 	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
@@ -58,7 +62,7 @@ func newGridIntensity(config *Config, set extension.Settings) (*gridIntensity, e
 	}
 	e := &gridIntensity{
 		common:   &common{config: config, logger: set.Logger, telemetry: telemetry},
-		settings: set, zones: map[string]*zone{},
+		settings: set, zones: map[string]*zone{}, areas: map[string]*area{},
 	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	for i := range config.Providers {

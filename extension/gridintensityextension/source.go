@@ -43,16 +43,16 @@ type source struct {
 	kind       provider.Type
 	provenance grid.Provenance
 	provider   provider.Provider // nil for tables, which need not be asked
-	breaker    *gobreaker.CircuitBreaker[[]grid.Value]
+	breaker    *gobreaker.CircuitBreaker[struct{}]
 	limiter    *rate.Limiter
 	logger     *zap.Logger
 	telemetry  *metadata.TelemetryBuilder
 	attribute  attribute.KeyValue
 
 	mu        sync.Mutex
-	lacks     map[string]bool            // what it does not offer: history, forecast
-	notBefore time.Time                  // the provider wants to be left alone until then
-	troubles  map[string]provider.Reason // by zone, what was logged
+	lacks     map[string]bool               // what it does not offer: history, forecast
+	notBefore time.Time                     // the provider wants to be left alone until then
+	troubles  map[zap.Field]provider.Reason // what was logged of a zone or price area
 }
 
 func newSource(config *ProviderConfig, logger *zap.Logger, telemetry *metadata.TelemetryBuilder) *source {
@@ -63,13 +63,13 @@ func newSource(config *ProviderConfig, logger *zap.Logger, telemetry *metadata.T
 		attribute: attribute.String("carbon.source", config.Name),
 		limiter:   rate.NewLimiter(rate.Inf, 1),
 		lacks:     map[string]bool{},
-		troubles:  map[string]provider.Reason{},
+		troubles:  map[zap.Field]provider.Reason{},
 	}
 	s.provenance.Boundary, s.provenance.Source = config.Boundary, config.Name
 	if n := config.RequestsPerMinute; n > 0 {
 		s.limiter = rate.NewLimiter(rate.Every(time.Minute/time.Duration(n)), 2*n)
 	}
-	s.breaker = gobreaker.NewCircuitBreaker[[]grid.Value](gobreaker.Settings{
+	s.breaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: config.Name, Timeout: pause,
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= enough },
 		IsSuccessful: func(err error) bool { return !down(err) },
@@ -109,40 +109,51 @@ func (s *source) zone(name string) (string, bool) {
 	return s.kind.Zone(name)
 }
 
-// ask sends a request unless the provider is to be left alone, or does not offer what is asked for, and
-// returns the values that can be true. The judge, if there is one, has the last word on them.
-func (s *source) ask(ctx context.Context, zone, what string, request func() ([]grid.Value, error), judge func([]grid.Value) error) ([]grid.Value, error) {
-	what, _, _ = strings.Cut(what, "/")
-	if s.isLacking(what) {
-		return nil, provider.ErrNotOffered
-	}
-	if wait := time.Until(s.restUntil()); wait > 0 {
-		return nil, &provider.Error{Reason: provider.Throttled, Detail: "it wants to be left alone for another " + wait.Round(time.Second).String()}
-	}
-	if err := s.limiter.Wait(ctx); err != nil {
-		return nil, err
-	}
-	values, err := s.breaker.Execute(request)
-	if errors.Is(err, provider.ErrNotOffered) {
-		s.mu.Lock()
-		s.lacks[what] = true
-		s.mu.Unlock()
-		return nil, err
-	}
-	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
-		return nil, &provider.Error{Reason: provider.Unavailable, Detail: "it has failed again and again and is left alone"}
-	}
-	if err == nil {
-		values, err = s.check(ctx, values)
-	}
-	if err == nil && judge != nil {
-		err = judge(values)
-	}
-	s.note(ctx, zone, err)
+// ask returns the values of an answer that can be true. The judge, if there is one, has the last word on them.
+func (s *source) ask(ctx context.Context, zone, what string, request func() ([]grid.Value, error), judge func([]grid.Value) error) (values []grid.Value, err error) {
+	err = s.send(ctx, zap.String("grid.zone", zone), what, func() (err error) {
+		values, err = request()
+		return err
+	}, func() (err error) {
+		if values, err = kept(ctx, s, values, implausible); err == nil && judge != nil {
+			err = judge(values)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	return values, nil
+}
+
+// send sends a request unless the provider is to be left alone, or does not offer what is asked for. The check is of an
+// answer.
+func (s *source) send(ctx context.Context, about zap.Field, what string, request, check func() error) error {
+	what, _, _ = strings.Cut(what, "/")
+	if s.isLacking(what) {
+		return provider.ErrNotOffered
+	}
+	if wait := time.Until(s.restUntil()); wait > 0 {
+		return &provider.Error{Reason: provider.Throttled, Detail: "it wants to be left alone for another " + wait.Round(time.Second).String()}
+	}
+	if err := s.limiter.Wait(ctx); err != nil {
+		return err
+	}
+	_, err := s.breaker.Execute(func() (struct{}, error) { return struct{}{}, request() })
+	if errors.Is(err, provider.ErrNotOffered) {
+		s.mu.Lock()
+		s.lacks[what] = true
+		s.mu.Unlock()
+		return err
+	}
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return &provider.Error{Reason: provider.Unavailable, Detail: "it has failed again and again and is left alone"}
+	}
+	if err == nil {
+		err = check()
+	}
+	s.note(ctx, about, err)
+	return err
 }
 
 func (s *source) isLacking(what string) bool {
@@ -157,9 +168,9 @@ func (s *source) restUntil() time.Time {
 	return s.notBefore
 }
 
-// check takes out what cannot be. If nothing is left, the error says why.
-func (s *source) check(ctx context.Context, values []grid.Value) ([]grid.Value, error) {
-	kept := make([]grid.Value, 0, len(values))
+// kept are the values without those that cannot be. If nothing is left, the error says why.
+func kept[T any](ctx context.Context, s *source, values []T, implausible func(T, time.Time) provider.Reason) ([]T, error) {
+	kept := make([]T, 0, len(values))
 	why := provider.Missing
 	now := time.Now()
 	for _, v := range values {
@@ -181,25 +192,28 @@ func implausible(v grid.Value, now time.Time) provider.Reason {
 	if v.Quality == grid.Forecast {
 		limit = now.Add(farthest)
 	}
-	length := v.End.Sub(v.Start)
 	switch {
 	case v.GramsPerKWh < 0:
 		return provider.Negative
-	case math.IsNaN(v.GramsPerKWh), v.GramsPerKWh > grid.MaxGramsPerKWh, length <= 0, length > longest:
-		return provider.Absurd
-	case v.Start.After(limit), v.Start.Before(earliest):
+	case math.IsNaN(v.GramsPerKWh), v.GramsPerKWh > grid.MaxGramsPerKWh, !possible(v.Start, v.End, limit):
 		return provider.Absurd
 	default:
 		return ""
 	}
 }
 
+// possible reports whether an interval may be one of a service.
+func possible(start, end, limit time.Time) bool {
+	length := end.Sub(start)
+	return length > 0 && length <= longest && !start.After(limit) && !start.Before(earliest)
+}
+
 func (s *source) reject(ctx context.Context, reason provider.Reason) {
 	s.telemetry.GridintensityRejected.Add(ctx, 1, metric.WithAttributes(s.attribute, attribute.String("reason", string(reason))))
 }
 
-// note counts a failure, and logs when the reason of a zone's changes.
-func (s *source) note(ctx context.Context, zone string, err error) {
+// note counts a failure, and logs when the reason changes of what it is about: a zone or a price area.
+func (s *source) note(ctx context.Context, about zap.Field, err error) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -219,13 +233,13 @@ func (s *source) note(ctx context.Context, zone string, err error) {
 	if e != nil && e.RetryAfter > 0 {
 		s.notBefore = time.Now().Add(min(e.RetryAfter, time.Hour))
 	}
-	if s.troubles[zone] == reason {
+	if s.troubles[about] == reason {
 		return
 	}
-	s.troubles[zone] = reason
+	s.troubles[about] = reason
 	if reason == "" {
-		s.logger.Info("a provider of grid intensity answers again", zap.String("grid.zone", zone))
+		s.logger.Info("a provider of grid intensity answers again", about)
 		return
 	}
-	s.logger.Warn("a provider of grid intensity has no answer that can be used", zap.String("grid.zone", zone), zap.Error(err))
+	s.logger.Warn("a provider of grid intensity has no answer that can be used", about, zap.Error(err))
 }

@@ -25,6 +25,8 @@ type Config struct {
 	Source component.ID `mapstructure:"source"`
 	// Zones as the source takes them.
 	Zones []string `mapstructure:"zones"`
+	// PriceAreas are bidding zones, whose prices the source has.
+	PriceAreas []string `mapstructure:"price_areas"`
 	// Horizons of the forecast. Greenest windows end before the longest of them.
 	Horizons []time.Duration `mapstructure:"horizons"`
 	// Windows that the percentile looks back.
@@ -60,18 +62,26 @@ func (c *Config) Validate() error {
 	if len(c.Zones) == 0 {
 		errs = append(errs, errors.New("zones: empty: name at least one, such as DE"))
 	}
-	for i, zone := range c.Zones {
-		switch same := func(other string) bool { return strings.EqualFold(other, zone) }; {
-		case strings.TrimSpace(zone) == "":
-			errs = append(errs, fmt.Errorf("zones::%d: %q: name a zone, such as DE", i, zone))
-		case slices.ContainsFunc(c.Zones[:i], same):
-			errs = append(errs, fmt.Errorf("zones::%d: %q is there twice: name each zone once", i, zone))
-		}
-	}
 	errs = append(errs,
+		named("zones", c.Zones, "zone, such as DE"),
+		named("price_areas", c.PriceAreas, "bidding zone, such as DE-LU"),
 		within("horizons", c.Horizons, time.Minute, week, ""),
 		within("windows", c.Windows, time.Hour, month, ""),
 		within("durations", c.Durations, time.Minute, c.ahead(), ", the longest of horizons"))
+	return errors.Join(errs...)
+}
+
+// named refuses names that are blank, or there twice.
+func named(key string, names []string, what string) error {
+	var errs []error
+	for i, name := range names {
+		switch same := func(other string) bool { return strings.EqualFold(other, name) }; {
+		case strings.TrimSpace(name) == "":
+			errs = append(errs, fmt.Errorf("%s::%d: %q: name a %s", key, i, name, what))
+		case slices.ContainsFunc(names[:i], same):
+			errs = append(errs, fmt.Errorf("%s::%d: %q is there twice: name each once", key, i, name))
+		}
+	}
 	return errors.Join(errs...)
 }
 

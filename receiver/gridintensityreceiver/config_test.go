@@ -21,6 +21,7 @@ initial_delay: 2s
 timeout: 5s
 source: gridintensity/site
 zones: [DE, us-east-1]
+price_areas: [DE-LU, DK1]
 horizons: [30m, 72h]
 windows: [24h, 720h]
 durations: [90m]
@@ -34,6 +35,7 @@ metrics:
 	assert.Equal(t, 5*time.Second, cfg.Controller.Timeout)
 	assert.Equal(t, component.MustNewIDWithName("gridintensity", "site"), cfg.Source)
 	assert.Equal(t, []string{"DE", "us-east-1"}, cfg.Zones)
+	assert.Equal(t, []string{"DE-LU", "DK1"}, cfg.PriceAreas)
 	assert.Equal(t, []time.Duration{30 * time.Minute, 72 * time.Hour}, cfg.Horizons)
 	assert.Equal(t, []time.Duration{24 * time.Hour, 720 * time.Hour}, cfg.Windows)
 	assert.Equal(t, []time.Duration{90 * time.Minute}, cfg.Durations)
@@ -45,12 +47,13 @@ func TestDefaultConfig(t *testing.T) {
 	require.NoError(t, unmarshal(t, cfg, "{source: gridintensity, zones: [DE]}"))
 	require.NoError(t, confmap.Validate(cfg))
 	assert.Equal(t, time.Minute, cfg.Controller.CollectionInterval)
+	assert.Empty(t, cfg.PriceAreas)
 	assert.Equal(t, []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour}, cfg.Horizons)
 	assert.Equal(t, []time.Duration{168 * time.Hour}, cfg.Windows)
 	assert.Equal(t, []time.Duration{time.Hour, 4 * time.Hour}, cfg.Durations)
 	m := cfg.Metrics.Metrics
 	assert.True(t, m.GridCarbonIntensity.Enabled && m.GridCarbonIntensityAge.Enabled && m.GridCarbonIntensityForecast.Enabled &&
-		m.GridCarbonIntensityPercentile.Enabled && m.GridGreenestStart.Enabled && m.GridGreenestMean.Enabled)
+		m.GridCarbonIntensityPercentile.Enabled && m.GridGreenestStart.Enabled && m.GridGreenestMean.Enabled && m.GridPrice.Enabled)
 	assert.False(t, m.GridCarbonIntensityMarginal.Enabled)
 }
 
@@ -60,8 +63,10 @@ func TestConfigRefuses(t *testing.T) {
 		"no zones":             {"source: gridintensity", "zones: empty: name at least one, such as DE"},
 		"blank zone":           {"{source: gridintensity, zones: [DE, ' ']}", `zones::1: " ": name a zone`},
 		"zone twice":           {"{source: gridintensity, zones: [DE, FR, de]}", `zones::2: "de" is there twice`},
+		"blank area":           {"{source: gridintensity, zones: [DE], price_areas: ['']}", `price_areas::0: "": name a bidding zone, such as DE-LU`},
+		"area twice":           {"{source: gridintensity, zones: [DE], price_areas: [DK1, DK2, dk1]}", `price_areas::2: "dk1" is there twice: name each once`},
 		"unknown key":          {"{source: gridintensity, zones: [DE], zone: DE}", "zone"},
-		"unknown metric":       {"{source: gridintensity, zones: [DE], metrics: {grid.price: {enabled: true}}}", "grid.price"},
+		"unknown metric":       {"{source: gridintensity, zones: [DE], metrics: {grid.cost: {enabled: true}}}", "grid.cost"},
 		"not an id":            {"{source: 'grid intensity', zones: [DE]}", "grid intensity"},
 		"zero interval":        {"{source: gridintensity, zones: [DE], collection_interval: 0s}", `"collection_interval": requires positive value`},
 		"zero horizon":         {"{source: gridintensity, zones: [DE], horizons: [24h, 0s]}", "horizons::1: 0s: must be from 1m to 168h"},

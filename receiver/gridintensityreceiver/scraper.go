@@ -24,6 +24,7 @@ type gridScraper struct {
 	telemetry *metadata.TelemetryBuilder
 	builder   *metadata.MetricsBuilder
 	zones     []*zone
+	areas     []*area
 
 	// points that the scrape under way has made: two zones may be the same to the source.
 	points map[string]struct{}
@@ -57,11 +58,11 @@ func (s *gridScraper) start(_ context.Context, host component.Host) error {
 		}
 		s.zones = append(s.zones, z)
 	}
-	return nil
+	return s.openAreas(source)
 }
 
 func (s *gridScraper) open(source grid.Source, name string) (z *zone, err error) {
-	z = &zone{name: name, told: map[string]bool{}}
+	z = &zone{place: newPlace(name)}
 	if z.average, err = source.Feed(name, grid.Average); err != nil {
 		return nil, err
 	}
@@ -103,6 +104,9 @@ func (s *gridScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 		if enabled.GridGreenestStart.Enabled || enabled.GridGreenestMean.Enabled {
 			v.greenest(ctx)
 		}
+	}
+	for _, a := range s.areas {
+		s.price(ctx, a, now)
 	}
 	return s.builder.Emit(), nil
 }

@@ -55,7 +55,7 @@ func (v *view) present(ctx context.Context, name string, t *grid.Timeline, recor
 	}
 	if v.first(ctx, name, labels(i)...) {
 		record(v.at(), i.GramsPerKWh, i.Zone, i.Source, quality(i), boundary(i), gas(i), basis(i)...)
-		v.made(name)
+		v.made(&v.place, name)
 	}
 }
 

@@ -15,42 +15,53 @@ import (
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/gridintensityreceiver/internal/metadata"
 )
 
+// place is a zone or a price area of the configuration.
+type place struct {
+	name string
+	told map[string]bool // metrics that were logged to be missing
+}
+
+func newPlace(name string) place { return place{name, map[string]bool{}} }
+
 // zone is one of the configuration.
 type zone struct {
-	name     string
+	place
+
 	average  *grid.Feed
 	marginal *grid.Feed // nil if the source has none
 
 	// newest is what was measured or estimated last, and until when. The source may forget it.
 	newest *grid.Intensity
 	until  int64
-
-	told map[string]bool // metrics that were logged to be missing
 }
 
 // skip counts a point that is not made, and logs once for a metric that there are such. At the start the source
 // has asked nobody yet, and it is no news.
-func (v *view) skip(ctx context.Context, reason metadata.AttributeReason, name string) {
-	v.telemetry.GridintensityPointsSkipped.Add(ctx, 1, metric.WithAttributes(
-		attribute.String("zone", v.name), attribute.String("reason", reason.String())))
-	if v.told[name] || !v.asked {
+func (s *gridScraper) skip(ctx context.Context, p *place, asked bool, reason metadata.AttributeReason, name string) {
+	s.telemetry.GridintensityPointsSkipped.Add(ctx, 1, metric.WithAttributes(
+		attribute.String("zone", p.name), attribute.String("reason", reason.String())))
+	if p.told[name] || !asked {
 		return
 	}
-	v.told[name] = true
+	p.told[name] = true
 	level := zap.InfoLevel
-	if reason == metadata.AttributeReasonUnknown {
+	if reason == metadata.AttributeReasonUnknown || reason == metadata.AttributeReasonNoPrice {
 		level = zap.WarnLevel
 	}
-	v.logger.Log(level, "points of a metric are left out",
-		zap.String("zone", v.name), zap.String("metric", name), zap.Stringer("reason", reason))
+	s.logger.Log(level, "points of a metric are left out",
+		zap.String("zone", p.name), zap.String("metric", name), zap.Stringer("reason", reason))
 }
 
 // made logs that a metric that was missing is there again.
-func (v *view) made(name string) {
-	if v.told[name] {
-		delete(v.told, name)
-		v.logger.Info("points of a metric are made again", zap.String("zone", v.name), zap.String("metric", name))
+func (s *gridScraper) made(p *place, name string) {
+	if p.told[name] {
+		delete(p.told, name)
+		s.logger.Info("points of a metric are made again", zap.String("zone", p.name), zap.String("metric", name))
 	}
+}
+
+func (v *view) skip(ctx context.Context, reason metadata.AttributeReason, name string) {
+	v.gridScraper.skip(ctx, &v.place, v.asked, reason, name)
 }
 
 // first reports whether no other zone has made a point of the metric with the same attributes.

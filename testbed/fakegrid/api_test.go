@@ -176,8 +176,11 @@ func TestShapes(t *testing.T) {
 		"neso a region": {api: NESO, path: "/regional/regionid/3", fixture: []any{"uk_neso", "regional_id", "200"}, setup: func(s *Server) {
 			s.Publish(NESO, "3", Point{Start: noon, End: noon.Add(nesoStep), GramsPerKWh: new(266.0)})
 		}},
-		"energy-charts":         {api: EnergyCharts, path: paths[EnergyCharts], fixture: []any{"energy_charts", "co2eq", "200"}},
-		"energy-charts, XX":     {api: EnergyCharts, path: "/co2eq?country=xx", fixture: []any{"energy_charts", "422"}, status: 422},
+		"energy-charts":     {api: EnergyCharts, path: paths[EnergyCharts], fixture: []any{"energy_charts", "co2eq", "200"}},
+		"energy-charts, XX": {api: EnergyCharts, path: "/co2eq?country=xx", fixture: []any{"energy_charts", "422"}, status: 422},
+		"energy-charts, prices": {api: EnergyCharts, path: "/price?bzn=DE-LU", fixture: []any{"energy_charts", "price", "200"}, setup: func(s *Server) {
+			s.PublishPrices(EnergyCharts, "DE-LU", Price{noon, new(12.3)})
+		}},
 		"rte":                   {api: RTE, path: paths[RTE], fixture: []any{"rte_odre", "200"}},
 		"energinet":             {api: Energinet, path: paths[Energinet], fixture: []any{"energinet", "200"}},
 		"energinet forecast":    {api: Energinet, path: `/dataset/CO2EmisProg?start=now-PT1H&filter={"PriceArea":["DK1"]}`, fixture: []any{"energinet", "200"}},

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// energinet has CO2Emis and, for forecasts, CO2EmisProg. An area that it does not know has no records. The form
+// energinet has CO2Emis and, for forecasts, CO2EmisProg; and DayAheadPrices. An area that it does not know has no records. The form
 // of its errors is not documented.
 var energinet = service{
 	others: []string{"DK2", "DK1"},
@@ -29,7 +29,8 @@ var energinetDynamic = regexp.MustCompile(`^now(?:([+-])P(?:(\d+)D)?(?:T(?:(\d+)
 
 func (q *query) energinet() reply {
 	set := strings.TrimPrefix(q.path, "/dataset/")
-	if set != "CO2Emis" && set != "CO2EmisProg" {
+	clock := map[string]string{"CO2Emis": "Minutes5", "CO2EmisProg": "Minutes5", "DayAheadPrices": "Time"}[set]
+	if clock == "" {
 		return q.service.refuse(http.StatusNotFound, "Dataset not found: "+set)
 	}
 	local := location("Europe/Copenhagen")
@@ -48,7 +49,18 @@ func (q *query) energinet() reply {
 		return q.service.refuse(http.StatusBadRequest, "Invalid limit or offset")
 	}
 	records := []object{}
+	add := func(area string, start time.Time, more object) {
+		more["PriceArea"] = q.zone(area)
+		more[clock+"UTC"], more[clock+"DK"] = start.Format(energinetTime), start.In(local).Format(energinetTime)
+		records = append(records, more)
+	}
 	for _, area := range filter.PriceArea {
+		if set == "DayAheadPrices" {
+			for _, p := range q.prices(area, from, to) {
+				add(area, p.Start, object{"DayAheadPriceEUR": p.EURPerMWh, "DayAheadPriceDKK": nil})
+			}
+			continue
+		}
 		points := q.known
 		if set == "CO2EmisProg" {
 			points = q.foretold
@@ -57,19 +69,17 @@ func (q *query) energinet() reply {
 			if p.Start.Add(-q.effects.skew).Before(from) {
 				continue
 			}
-			records = append(records, object{
-				"Minutes5UTC": p.Start.Format(energinetTime), "Minutes5DK": p.Start.In(local).Format(energinetTime),
-				"PriceArea": q.zone(area), "CO2Emission": p.GramsPerKWh,
-			})
+			add(area, p.Start, object{"CO2Emission": p.GramsPerKWh})
 		}
 	}
 	if !q.effects.unsorted { // the areas together
-		slices.SortStableFunc(records, func(a, b object) int { return strings.Compare(a["Minutes5UTC"].(string), b["Minutes5UTC"].(string)) })
+		slices.SortStableFunc(records, func(a, b object) int { return strings.Compare(a[clock+"UTC"].(string), b[clock+"UTC"].(string)) })
 	}
-	switch strings.ToLower(q.or("sort", "Minutes5UTC desc")) { // a page is newest first if nothing is said
-	case "minutes5utc desc":
+	column := strings.ToLower(clock + "UTC")
+	switch strings.ToLower(q.or("sort", column+" desc")) { // a page is newest first if nothing is said
+	case column + " desc":
 		slices.Reverse(records)
-	case "minutes5utc", "minutes5utc asc":
+	case column, column + " asc":
 	default:
 		return q.service.refuse(http.StatusBadRequest, "Invalid sort")
 	}

@@ -32,22 +32,20 @@ func energyChartsInvalid(field, message string) reply {
 }
 
 func (q *query) energyCharts() reply {
-	if q.path != "/co2eq" {
+	switch q.path {
+	case "/co2eq":
+	case "/price":
+		return q.energyChartsPrices()
+	default:
 		return q.service.refuse(http.StatusNotFound, "Not Found")
 	}
 	country := strings.ToUpper(q.or("country", "de"))
 	if !q.published(country) {
 		return energyChartsInvalid("country", "value is not a valid enumeration member")
 	}
-	local := location("Europe/Berlin")
-	today := startOfDay(q.now, local)
-	from, ok1 := energyChartsTime(q.Get("start"), today, local)
-	to, ok2 := energyChartsTime(q.Get("end"), today.AddDate(0, 0, 1), local)
-	if !ok1 || !ok2 {
+	from, to, ok := q.energyChartsRange()
+	if !ok {
 		return energyChartsInvalid("start", "invalid datetime format")
-	}
-	if q.Get("end") != "" {
-		to = to.Add(1) // it is included
 	}
 	var seconds []int64
 	var values, forecasts []*float64
@@ -72,6 +70,38 @@ func (q *query) energyCharts() reply {
 		add(next, nil, nil)
 	}
 	return answer(object{"unix_seconds": seconds, "co2eq": values, "co2eq_forecast": forecasts, "substitute": estimated, "deprecated": false})
+}
+
+// energyChartsPrices: the case of bidding zones counts.
+func (q *query) energyChartsPrices() reply {
+	from, to, ok := q.energyChartsRange()
+	if !ok {
+		return energyChartsInvalid("start", "invalid datetime format")
+	}
+	var seconds []int64
+	var prices []*float64
+	for _, p := range q.prices(q.or("bzn", "DE-LU"), from, to) {
+		seconds, prices = append(seconds, p.Start.Unix()), append(prices, p.EURPerMWh)
+	}
+	if len(seconds) == 0 {
+		return q.service.refuse(http.StatusNotFound, "no content available")
+	}
+	return answer(object{
+		"license_info": "CC BY 4.0 (creativecommons.org/licenses/by/4.0) from Bundesnetzagentur | SMARD.de",
+		"unix_seconds": seconds, "price": prices, "unit": "EUR / MWh", "deprecated": false,
+	})
+}
+
+// energyChartsRange is today in Germany if nothing is asked for.
+func (q *query) energyChartsRange() (from, to time.Time, ok bool) {
+	local := location("Europe/Berlin")
+	today := startOfDay(q.now, local)
+	from, ok1 := energyChartsTime(q.Get("start"), today, local)
+	to, ok2 := energyChartsTime(q.Get("end"), today.AddDate(0, 0, 1), local)
+	if q.Get("end") != "" {
+		to = to.Add(1) // it is included
+	}
+	return from, to, ok1 && ok2
 }
 
 // energyChartsTime is in Unix seconds, or a date or time that is local where it has no offset.

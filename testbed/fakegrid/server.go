@@ -79,6 +79,7 @@ type Server struct {
 type state struct {
 	points     map[string][]Point // by zone, also those that were replaced
 	mixes      map[string][]Mix
+	prices     map[string][]Price // by area
 	faults     []Fault
 	credential string
 	tokens     map[string]time.Time // when WattTime gave them out
@@ -98,7 +99,7 @@ func Start(tb testing.TB) *Server {
 	tb.Helper()
 	s := &Server{tb: tb, stopped: make(chan struct{}), now: time.Now, curve: "A03", apis: map[API]*state{}}
 	for api := range services {
-		s.apis[api] = &state{points: map[string][]Point{}, mixes: map[string][]Mix{}, tokens: map[string]time.Time{}}
+		s.apis[api] = &state{points: map[string][]Point{}, mixes: map[string][]Mix{}, prices: map[string][]Price{}, tokens: map[string]time.Time{}}
 	}
 	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
 	tb.Cleanup(func() {

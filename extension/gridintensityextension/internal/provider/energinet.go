@@ -62,15 +62,20 @@ func (p *energinetProvider) Forecast(ctx context.Context, zone string) ([]grid.V
 }
 
 func (p *energinetProvider) ask(ctx context.Context, zone, set string, quality grid.Quality, query url.Values) ([]grid.Value, error) {
-	query.Set("timezone", "utc") // of start and end, which are Danish else
-	query.Set("filter", `{"PriceArea":["`+zone+`"]}`)
 	query.Set("sort", "Minutes5UTC desc")
-	query.Set("limit", "0") // all
-	body, err := p.get(ctx, "/dataset/"+set, query, nil)
+	body, err := p.records(ctx, set, zone, query)
 	if err != nil {
 		return nil, err
 	}
 	return p.read(body, zone, quality)
+}
+
+// records asks for all records of a price area.
+func (p *energinetProvider) records(ctx context.Context, set, area string, query url.Values) ([]byte, error) {
+	query.Set("timezone", "utc") // of start and end, which are Danish else
+	query.Set("filter", `{"PriceArea":["`+area+`"]}`)
+	query.Set("limit", "0") // all
+	return p.get(ctx, "/dataset/"+set, query, nil)
 }
 
 func (p *energinetProvider) read(body []byte, zone string, quality grid.Quality) ([]grid.Value, error) {
@@ -101,4 +106,48 @@ func (p *energinetProvider) read(body []byte, zone string, quality grid.Quality)
 		return nil, reject(Missing, "no record of %s", zone)
 	}
 	return values, nil
+}
+
+func (p *energinetProvider) PriceAreas() []string { return []string{"DK1", "DK2"} }
+
+// Prices have a data set of their own, since the market has quarters of an hour: DayAheadPrices, from 2025-10-01 on.
+func (p *energinetProvider) Prices(ctx context.Context, area string, from, to time.Time) ([]grid.Price, error) {
+	body, err := p.records(ctx, "DayAheadPrices", area, url.Values{
+		"start": {from.UTC().Format(energinetWrite)}, "end": {to.UTC().Format(energinetWrite)}, "sort": {"TimeUTC asc"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return readEnerginetPrices(body, area)
+}
+
+func readEnerginetPrices(body []byte, area string) ([]grid.Price, error) {
+	var answer struct {
+		Records []struct {
+			Start string   `json:"TimeUTC"`
+			Area  string   `json:"PriceArea"`
+			Euros *float64 `json:"DayAheadPriceEUR"` // per MWh
+		} `json:"records"`
+	}
+	if err := decode(body, &answer); err != nil {
+		return nil, err
+	}
+	const quarter = 15 * time.Minute
+	var prices []grid.Price
+	for _, r := range answer.Records {
+		start, err := time.Parse(energinetRead, r.Start)
+		switch {
+		case r.Area != area:
+			return nil, reject(ZoneDiffers, "%q, asked for %s", r.Area, area)
+		case r.Euros == nil:
+			continue
+		case err != nil:
+			return nil, reject(Malformed, "TimeUTC %s", excerpt([]byte(r.Start)))
+		}
+		prices = append(prices, perMWh(area, "EUR", start, quarter, *r.Euros))
+	}
+	if len(prices) == 0 {
+		return nil, reject(Missing, "no price of %s", area)
+	}
+	return prices, nil
 }

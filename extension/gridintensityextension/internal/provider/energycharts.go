@@ -82,14 +82,10 @@ func (p *energyChartsProvider) read(body []byte, zone string) ([]grid.Value, err
 	if answer.Substitute {
 		quality = grid.Estimated
 	}
-	starts := make([]time.Time, n)
-	for i, seconds := range answer.UnixSeconds {
-		if seconds == nil {
-			return nil, reject(Malformed, "no time at place %d", i)
-		}
-		starts[i] = time.Unix(*seconds, 0)
+	starts, step, err := energyChartsTimes(answer.UnixSeconds)
+	if err != nil {
+		return nil, err
 	}
-	step := spacing(starts, energyCharts.Step, time.Hour) // some countries have hours
 	var values []grid.Value
 	for i, start := range starts {
 		switch {
@@ -103,4 +99,66 @@ func (p *energyChartsProvider) read(body []byte, zone string) ([]grid.Value, err
 		return nil, reject(Missing, "no value of %s", zone)
 	}
 	return values, nil
+}
+
+// energyChartsTimes are the beginnings of intervals, and their length.
+func energyChartsTimes(unixSeconds []*int64) ([]time.Time, time.Duration, error) {
+	starts := make([]time.Time, len(unixSeconds))
+	for i, seconds := range unixSeconds {
+		if seconds == nil {
+			return nil, 0, reject(Malformed, "no time at place %d", i)
+		}
+		starts[i] = time.Unix(*seconds, 0)
+	}
+	return starts, spacing(starts, energyCharts.Step, time.Hour), nil // some countries have hours
+}
+
+// energyChartsAreas are the bidding zones of today. Their case counts.
+var energyChartsAreas = strings.Fields(`AT BE BG CH CZ DE-LU DK1 DK2 EE ES FI FR GR HR HU
+	IT-Calabria IT-Centre-North IT-Centre-South IT-North IT-Sardinia IT-Sicily IT-South
+	LT LV ME NL NO1 NO2 NO3 NO4 NO5 PL PT RO RS SE1 SE2 SE3 SE4 SI SK`)
+
+func (p *energyChartsProvider) PriceAreas() []string { return energyChartsAreas }
+
+// Prices are in euros everywhere. The end of the range is included.
+func (p *energyChartsProvider) Prices(ctx context.Context, area string, from, to time.Time) ([]grid.Price, error) {
+	body, err := p.get(ctx, "/price", url.Values{
+		"bzn": {area}, "start": {strconv.FormatInt(from.Unix(), 10)}, "end": {strconv.FormatInt(to.Unix()-1, 10)},
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return readEnergyChartsPrices(body, area)
+}
+
+func readEnergyChartsPrices(body []byte, area string) ([]grid.Price, error) {
+	var answer struct {
+		UnixSeconds []*int64   `json:"unix_seconds"`
+		Prices      []*float64 `json:"price"`
+		Unit        string     `json:"unit"`
+	}
+	if err := decode(body, &answer); err != nil {
+		return nil, err
+	}
+	if len(answer.Prices) != len(answer.UnixSeconds) {
+		return nil, reject(Malformed, "%d times, %d prices", len(answer.UnixSeconds), len(answer.Prices))
+	}
+	starts, step, err := energyChartsTimes(answer.UnixSeconds)
+	if err != nil {
+		return nil, err
+	}
+	currency, err := currencyPerMWh(answer.Unit)
+	if err != nil {
+		return nil, err
+	}
+	var prices []grid.Price
+	for i, price := range answer.Prices {
+		if price != nil {
+			prices = append(prices, perMWh(area, currency, starts[i], step, *price))
+		}
+	}
+	if len(prices) == 0 {
+		return nil, reject(Missing, "no price of %s", area)
+	}
+	return prices, nil
 }

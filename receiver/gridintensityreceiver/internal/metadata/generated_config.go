@@ -365,6 +365,55 @@ func (ms *GridGreenestStartMetricConfig) Validate() error {
 	return nil
 }
 
+// GridPriceMetricAttributeKey specifies the key of an attribute for the grid.price metric.
+type GridPriceMetricAttributeKey string
+
+const (
+	GridPriceMetricAttributeKeyCurrency  GridPriceMetricAttributeKey = "currency"
+	GridPriceMetricAttributeKeyPriceArea GridPriceMetricAttributeKey = "price.area"
+)
+
+// GridPriceMetricConfig provides config for the grid.price metric.
+type GridPriceMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                        `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []GridPriceMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *GridPriceMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *GridPriceMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case GridPriceMetricAttributeKeyCurrency, GridPriceMetricAttributeKeyPriceArea:
+		default:
+			return fmt.Errorf("metric grid.price doesn't have an attribute %v, valid attributes: [currency, price.area]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // MetricsConfig provides config for gridintensity metrics.
 type MetricsConfig struct {
 	GridCarbonIntensity           GridCarbonIntensityMetricConfig           `mapstructure:"grid.carbon_intensity"`
@@ -374,6 +423,7 @@ type MetricsConfig struct {
 	GridCarbonIntensityPercentile GridCarbonIntensityPercentileMetricConfig `mapstructure:"grid.carbon_intensity.percentile"`
 	GridGreenestMean              GridGreenestMeanMetricConfig              `mapstructure:"grid.greenest.mean"`
 	GridGreenestStart             GridGreenestStartMetricConfig             `mapstructure:"grid.greenest.start"`
+	GridPrice                     GridPriceMetricConfig                     `mapstructure:"grid.price"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
@@ -412,6 +462,11 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled:             true,
 			AggregationStrategy: AggregationStrategyAvg,
 			EnabledAttributes:   []GridGreenestStartMetricAttributeKey{GridGreenestStartMetricAttributeKeyGridZone, GridGreenestStartMetricAttributeKeyDuration},
+		},
+		GridPrice: GridPriceMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []GridPriceMetricAttributeKey{GridPriceMetricAttributeKeyCurrency, GridPriceMetricAttributeKeyPriceArea},
 		},
 	}
 }

@@ -61,6 +61,11 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []GridGreenestStartMetricAttributeKey{GridGreenestStartMetricAttributeKeyGridZone, GridGreenestStartMetricAttributeKeyDuration},
 					},
+					GridPrice: GridPriceMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []GridPriceMetricAttributeKey{GridPriceMetricAttributeKeyCurrency, GridPriceMetricAttributeKeyPriceArea},
+					},
 				},
 			},
 		},
@@ -103,6 +108,11 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []GridGreenestStartMetricAttributeKey{GridGreenestStartMetricAttributeKeyGridZone, GridGreenestStartMetricAttributeKeyDuration},
 					},
+					GridPrice: GridPriceMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []GridPriceMetricAttributeKey{GridPriceMetricAttributeKeyCurrency, GridPriceMetricAttributeKeyPriceArea},
+					},
 				},
 			},
 		},
@@ -110,7 +120,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(GridCarbonIntensityMetricConfig{}, GridCarbonIntensityAgeMetricConfig{}, GridCarbonIntensityForecastMetricConfig{}, GridCarbonIntensityMarginalMetricConfig{}, GridCarbonIntensityPercentileMetricConfig{}, GridGreenestMeanMetricConfig{}, GridGreenestStartMetricConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(GridCarbonIntensityMetricConfig{}, GridCarbonIntensityAgeMetricConfig{}, GridCarbonIntensityForecastMetricConfig{}, GridCarbonIntensityMarginalMetricConfig{}, GridCarbonIntensityPercentileMetricConfig{}, GridGreenestMeanMetricConfig{}, GridGreenestStartMetricConfig{}, GridPriceMetricConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}
@@ -195,6 +205,18 @@ func TestGridGreenestStartMetricsConfig_Validate(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "metric grid.greenest.start doesn't have an attribute invalid, valid attributes: [grid.zone, duration]")
 
 	cfg = DefaultMetricsConfig().GridGreenestStart
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestGridPriceMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().GridPrice
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []GridPriceMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric grid.price doesn't have an attribute invalid, valid attributes: [currency, price.area]")
+
+	cfg = DefaultMetricsConfig().GridPrice
 	cfg.AggregationStrategy = "invalid"
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }

@@ -146,6 +146,7 @@ const (
 	AttributeReasonNoForecast
 	AttributeReasonNoWindow
 	AttributeReasonNoHistory
+	AttributeReasonNoPrice
 	AttributeReasonRepeated
 )
 
@@ -164,6 +165,8 @@ func (av AttributeReason) String() string {
 		return "no_window"
 	case AttributeReasonNoHistory:
 		return "no_history"
+	case AttributeReasonNoPrice:
+		return "no_price"
 	case AttributeReasonRepeated:
 		return "repeated"
 	}
@@ -178,6 +181,7 @@ var MapAttributeReason = map[string]AttributeReason{
 	"no_forecast": AttributeReasonNoForecast,
 	"no_window":   AttributeReasonNoWindow,
 	"no_history":  AttributeReasonNoHistory,
+	"no_price":    AttributeReasonNoPrice,
 	"repeated":    AttributeReasonRepeated,
 }
 
@@ -210,6 +214,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "grid.greenest.start",
 		Attributes: []string{"grid.zone", "duration"},
 	},
+	GridPrice: metricInfo{
+		Name:       "grid.price",
+		Attributes: []string{"currency", "price.area"},
+	},
 }
 
 type metricsInfo struct {
@@ -220,6 +228,7 @@ type metricsInfo struct {
 	GridCarbonIntensityPercentile metricInfo
 	GridGreenestMean              metricInfo
 	GridGreenestStart             metricInfo
+	GridPrice                     metricInfo
 }
 
 type metricInfo struct {
@@ -929,6 +938,98 @@ func newMetricGridGreenestStart(cfg GridGreenestStartMetricConfig) metricGridGre
 	return m
 }
 
+type metricGridPrice struct {
+	data          pmetric.Metric        // data buffer for generated metric.
+	config        GridPriceMetricConfig // metric config provided by user.
+	capacity      int                   // max observed number of data points added to the metric.
+	aggDataPoints []float64             // slice containing number of aggregated datapoints at each index
+}
+
+// init fills grid.price metric with initial data.
+func (m *metricGridPrice) init() {
+	m.data.SetName("grid.price")
+	m.data.SetDescription("What a kilowatt-hour costs now on the day-ahead market, without taxes and fees. Below 0, who takes it is paid.")
+	m.data.SetUnit("{currency}/(kW.h)")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricGridPrice) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, currencyAttributeValue string, priceAreaAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, GridPriceMetricAttributeKeyCurrency) {
+		dp.Attributes().PutStr("currency", currencyAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, GridPriceMetricAttributeKeyPriceArea) {
+		dp.Attributes().PutStr("price.area", priceAreaAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricGridPrice) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricGridPrice) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricGridPrice(cfg GridPriceMetricConfig) metricGridPrice {
+	m := metricGridPrice{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
@@ -944,6 +1045,7 @@ type MetricsBuilder struct {
 	metricGridCarbonIntensityPercentile metricGridCarbonIntensityPercentile
 	metricGridGreenestMean              metricGridGreenestMean
 	metricGridGreenestStart             metricGridGreenestStart
+	metricGridPrice                     metricGridPrice
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -976,6 +1078,7 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricGridCarbonIntensityPercentile: newMetricGridCarbonIntensityPercentile(mbc.Metrics.GridCarbonIntensityPercentile),
 		metricGridGreenestMean:              newMetricGridGreenestMean(mbc.Metrics.GridGreenestMean),
 		metricGridGreenestStart:             newMetricGridGreenestStart(mbc.Metrics.GridGreenestStart),
+		metricGridPrice:                     newMetricGridPrice(mbc.Metrics.GridPrice),
 	}
 
 	for _, op := range options {
@@ -1049,6 +1152,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricGridCarbonIntensityPercentile.emit(ils.Metrics())
 	mb.metricGridGreenestMean.emit(ils.Metrics())
 	mb.metricGridGreenestStart.emit(ils.Metrics())
+	mb.metricGridPrice.emit(ils.Metrics())
 
 	for _, op := range options {
 		op.apply(rm)
@@ -1103,6 +1207,11 @@ func (mb *MetricsBuilder) RecordGridGreenestMeanDataPoint(ts pcommon.Timestamp, 
 // RecordGridGreenestStartDataPoint adds a data point to grid.greenest.start metric.
 func (mb *MetricsBuilder) RecordGridGreenestStartDataPoint(ts pcommon.Timestamp, val float64, gridZoneAttributeValue string, durationAttributeValue string) {
 	mb.metricGridGreenestStart.recordDataPoint(mb.startTime, ts, val, gridZoneAttributeValue, durationAttributeValue)
+}
+
+// RecordGridPriceDataPoint adds a data point to grid.price metric.
+func (mb *MetricsBuilder) RecordGridPriceDataPoint(ts pcommon.Timestamp, val float64, currencyAttributeValue string, priceAreaAttributeValue string) {
+	mb.metricGridPrice.recordDataPoint(mb.startTime, ts, val, currencyAttributeValue, priceAreaAttributeValue)
 }
 
 // Reset resets metrics builder to its initial state. It should be used when external metrics source is restarted,

@@ -65,6 +65,7 @@ func TestMetricsBuilder(t *testing.T) {
 			aggMap["grid.carbon_intensity.percentile"] = mb.metricGridCarbonIntensityPercentile.config.AggregationStrategy
 			aggMap["grid.greenest.mean"] = mb.metricGridGreenestMean.config.AggregationStrategy
 			aggMap["grid.greenest.start"] = mb.metricGridGreenestStart.config.AggregationStrategy
+			aggMap["grid.price"] = mb.metricGridPrice.config.AggregationStrategy
 
 			expectedWarnings := 0
 			if tt.metricsSet != testDataSetReag {
@@ -115,6 +116,12 @@ func TestMetricsBuilder(t *testing.T) {
 			if tt.name == "reaggregate_set" {
 				mb.RecordGridGreenestStartDataPoint(ts, 3, "grid.zone-val-2", "duration-val-2")
 			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordGridPriceDataPoint(ts, 1, "currency-val", "price.area-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordGridPriceDataPoint(ts, 3, "currency-val-2", "price.area-val-2")
+			}
 
 			res := pcommon.NewResource()
 			metrics := mb.Emit(WithResource(res))
@@ -126,6 +133,7 @@ func TestMetricsBuilder(t *testing.T) {
 				assert.Empty(t, mb.metricGridCarbonIntensityPercentile.aggDataPoints)
 				assert.Empty(t, mb.metricGridGreenestMean.aggDataPoints)
 				assert.Empty(t, mb.metricGridGreenestStart.aggDataPoints)
+				assert.Empty(t, mb.metricGridPrice.aggDataPoints)
 			}
 
 			if tt.expectEmpty {
@@ -539,6 +547,51 @@ func TestMetricsBuilder(t *testing.T) {
 						_, ok := dp.Attributes().Get("grid.zone")
 						assert.False(t, ok)
 						_, ok = dp.Attributes().Get("duration")
+						assert.False(t, ok)
+					}
+				case "grid.price":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["grid.price"], "Found a duplicate in the metrics slice: grid.price")
+						validatedMetrics["grid.price"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "What a kilowatt-hour costs now on the day-ahead market, without taxes and fees. Below 0, who takes it is paid.", mi.Description())
+						assert.Equal(t, "{currency}/(kW.h)", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						currencyAttrVal, ok := dp.Attributes().Get("currency")
+						assert.True(t, ok)
+						assert.Equal(t, "currency-val", currencyAttrVal.Str())
+						priceAreaAttrVal, ok := dp.Attributes().Get("price.area")
+						assert.True(t, ok)
+						assert.Equal(t, "price.area-val", priceAreaAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["grid.price"], "Found a duplicate in the metrics slice: grid.price")
+						validatedMetrics["grid.price"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "What a kilowatt-hour costs now on the day-ahead market, without taxes and fees. Below 0, who takes it is paid.", mi.Description())
+						assert.Equal(t, "{currency}/(kW.h)", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["grid.price"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("currency")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("price.area")
 						assert.False(t, ok)
 					}
 				}
