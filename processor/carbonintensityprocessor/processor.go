@@ -56,7 +56,6 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 	if err != nil {
 		return nil, err
 	}
-	skipped := newSkipped(telemetry, set.Logger)
 	translator, err := newTranslator(cfg.Foreign, set.BuildInfo.Version, telemetry, set.Logger)
 	if err != nil {
 		return nil, err
@@ -71,12 +70,12 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 		foreign:   translator,
 		making:    newMaking(cfg, set.Logger),
 		certainty: newCertainty(cfg),
-		revisions: newRevisions(cfg, skipped),
+		revisions: newRevisions(cfg, telemetry),
 		version:   set.BuildInfo.Version,
 		maxStale:  cfg.MaxStale,
 		id:        set.ID,
 		logger:    set.Logger,
-		skipped:   skipped,
+		skipped:   newSkipped(telemetry, set.Logger),
 		telemetry: telemetry,
 		stop:      func() {},
 	}

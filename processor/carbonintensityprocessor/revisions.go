@@ -4,6 +4,7 @@
 package carbonintensityprocessor
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -13,9 +14,11 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/stream"
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadata"
 )
 
 // RevisionsConfig has X.emissions.revision emitted: what emissions turn out to be, less what was told.
@@ -48,15 +51,15 @@ type revisions struct {
 	config  *RevisionsConfig
 	streams *stream.Map[past]
 	buckets atomic.Int64
-	skipped *skipped
+	refused metric.Float64Counter // J
 }
 
 // newRevisions is nil if revisions are not asked for.
-func newRevisions(cfg *Config, s *skipped) *revisions {
+func newRevisions(cfg *Config, telemetry *metadata.TelemetryBuilder) *revisions {
 	if !cfg.Revisions.HasValue() {
 		return nil
 	}
-	return &revisions{config: cfg.Revisions.Get(), streams: stream.NewMap[past](cfg.MaxStreams), skipped: s}
+	return &revisions{config: cfg.Revisions.Get(), streams: stream.NewMap[past](cfg.MaxStreams), refused: telemetry.CarbonintensityEnergyUnrevised}
 }
 
 // slotLength divides the intervals of all grids.
@@ -127,6 +130,7 @@ func (r *revisions) put(p *past, b bucket) {
 	}
 	if r.buckets.Add(1) > r.config.MaxBuckets {
 		r.buckets.Add(-1)
+		r.refused.Add(context.Background(), b.joules)
 		return // what was told of it stands
 	}
 	p.buckets = append(p.buckets, b)
@@ -190,10 +194,10 @@ func (r *revisions) sweep(stale func(seen int64) bool) {
 
 // newRevisionMetric appends the metric that corrects a subject's emissions.
 func newRevisionMetric(out pmetric.MetricSlice, subject string) pmetric.NumberDataPointSlice {
-	metric := out.AppendEmpty()
-	metric.SetName(subject + ".emissions.revision")
-	metric.SetDescription("What the emissions turned out to be, less what was told.")
-	metric.SetUnit("g")
-	metric.SetEmptySum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
-	return metric.Sum().DataPoints()
+	m := out.AppendEmpty()
+	m.SetName(subject + ".emissions.revision")
+	m.SetDescription("What the emissions turned out to be, less what was told.")
+	m.SetUnit("g")
+	m.SetEmptySum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	return m.Sum().DataPoints()
 }

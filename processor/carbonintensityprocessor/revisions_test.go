@@ -4,16 +4,21 @@
 package carbonintensityprocessor
 
 import (
+	"context"
 	"math"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 	"pgregory.net/rapid"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadatatest"
 )
 
 var revising = with(live, map[string]any{"revisions": map[string]any{}})
@@ -88,7 +93,11 @@ func TestRevisionsAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			feed := grid.NewFeed(lifecycle, value(100))
-			r := newRunOn(t, fakeGrid{"DE": feed}, nopSettings(), with(live, map[string]any{"revisions": tt.settings}))
+			telemetry := componenttest.NewTelemetry()
+			t.Cleanup(func() { require.NoError(t, telemetry.Shutdown(context.Background())) })
+			set := nopSettings()
+			set.TelemetrySettings = telemetry.NewTelemetrySettings()
+			r := newRunOn(t, fakeGrid{"DE": feed}, set, with(live, map[string]any{"revisions": tt.settings}))
 			r.send(energy(tt.metric, cumulative, point{"GPU-1", hour, hour, 0}))
 			r.send(energy(tt.metric, cumulative, point{"GPU-1", hour, hour.Add(time.Hour), 3.6e6}))
 			feed.Publish(value(112))
@@ -100,6 +109,10 @@ func TestRevisionsAreBounded(t *testing.T) {
 				}
 			}
 			assert.InDelta(t, tt.want, got, 1e-9)
+			if name == "max_buckets" { // 3 of the 12 slots are remembered
+				metadatatest.AssertEqualCarbonintensityEnergyUnrevised(t, telemetry,
+					[]metricdata.DataPoint[float64]{{Value: 2.7e6}}, metricdatatest.IgnoreTimestamp())
+			}
 		})
 	}
 }

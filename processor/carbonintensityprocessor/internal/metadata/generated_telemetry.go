@@ -29,6 +29,7 @@ type TelemetryBuilder struct {
 	mu                               sync.Mutex
 	registrations                    []metric.Registration
 	CarbonintensityEnergyUnconverted metric.Float64Counter
+	CarbonintensityEnergyUnrevised   metric.Float64Counter
 	CarbonintensityForeignSkipped    metric.Int64Counter
 	CarbonintensityPointsUnconverted metric.Int64Counter
 	CarbonintensityRestartsUnclean   metric.Int64Counter
@@ -93,6 +94,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.CarbonintensityEnergyUnconverted, err = builder.meter.Float64Counter(
 		"otelcol_carbonintensity.energy.unconverted",
 		metric.WithDescription("Energy for which no intensity was known. [Development]"),
+		metric.WithUnit("J"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CarbonintensityEnergyUnrevised, err = builder.meter.Float64Counter(
+		"otelcol_carbonintensity.energy.unrevised",
+		metric.WithDescription("Energy whose emissions will not be corrected, since max_buckets is reached. [Development]"),
 		metric.WithUnit("J"),
 	)
 	errs = errors.Join(errs, err)

@@ -25,11 +25,15 @@ func TestSetupTelemetry(t *testing.T) {
 		return nil
 	}))
 	tb.CarbonintensityEnergyUnconverted.Add(context.Background(), 1)
+	tb.CarbonintensityEnergyUnrevised.Add(context.Background(), 1)
 	tb.CarbonintensityForeignSkipped.Add(context.Background(), 1)
 	tb.CarbonintensityPointsUnconverted.Add(context.Background(), 1)
 	tb.CarbonintensityRestartsUnclean.Add(context.Background(), 1)
 	tb.CarbonintensityStreamsLimit.Record(context.Background(), 1)
 	AssertEqualCarbonintensityEnergyUnconverted(t, testTel,
+		[]metricdata.DataPoint[float64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCarbonintensityEnergyUnrevised(t, testTel,
 		[]metricdata.DataPoint[float64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCarbonintensityForeignSkipped(t, testTel,
