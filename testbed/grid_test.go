@@ -196,6 +196,63 @@ func TestADayOfTheGrid(t *testing.T) {
 	}
 }
 
+// A day that is restated: what was told of it stands, and the difference is told beside it, so that both add up to
+// what is known in the end.
+func TestADayIsRestated(t *testing.T) {
+	t.Parallel()
+	const watts = 300
+	end := time.Now().Truncate(time.Hour)
+	begin := end.Add(-24 * time.Hour)
+	saying := func(night, day float64) func(time.Time) *float64 {
+		return func(at time.Time) *float64 {
+			if hour := at.Sub(begin).Hours(); hour >= 6 && hour < 18 {
+				return &day
+			}
+			return &night
+		}
+	}
+	provider, backend, otlp := newCharts(t), newSink(t), freeAddress(t)
+	provider.say(saying(100, 500))
+	c := start(t, []string{
+		writeFile(t, "config.yaml", gridConfig), "yaml:processors::carbonintensity::revisions: {}",
+	}, "OTLP="+otlp, "SINK="+backend.address, "FIRST="+provider.URL, "SECOND=http://127.0.0.1:1")
+	for at := begin; !at.After(end); at = at.Add(7 * time.Minute) {
+		send(t, otlp, counter(begin.Add(-time.Hour), at, watts*at.Sub(begin).Seconds()))
+	}
+	used := watts * end.Sub(begin).Seconds()
+	again := func() { send(t, otlp, counter(begin.Add(-time.Hour), end.Add(time.Since(end)), used)) }
+	const halfDay = watts * 12 * 3600 / 3.6e6 // kWh
+	first := halfDay * (100 + 500)
+	c.eventually(func() bool { again(); _, total := backend.grams(); return total > first*0.999 }, "the day's emissions")
+
+	provider.say(saying(130, 440))
+	// Another device of which there is older energy has the past asked for again, at once and not within the hour.
+	older := func(at time.Time, joules float64) pmetric.Metrics {
+		md := counter(begin.Add(-3*time.Hour), at, joules)
+		point := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0)
+		point.Attributes().PutStr("hw.id", "GPU-2")
+		return md
+	}
+	send(t, otlp, older(begin.Add(-2*time.Hour), 0))
+	send(t, otlp, older(begin.Add(-time.Hour), 0.001))
+	revision := func() (total float64) {
+		last := map[string]point{}
+		for _, p := range backend.named("hw.emissions.revision", "hw.id", "GPU-1") {
+			last[fmt.Sprint(p.attributes, p.start)] = p
+		}
+		for _, p := range last {
+			assert.Equal(t, "measured", p.attributes["carbon.data.quality"])
+			total += p.value
+		}
+		return total
+	}
+	c.eventually(func() bool { again(); return revision() != 0 }, "a revision")
+	_, total := backend.grams()
+	assert.InEpsilon(t, first, total, 1e-6, "what was told stands")
+	assert.InEpsilon(t, halfDay*(130+440), total+revision(), 1e-6)
+	require.Zero(t, c.stop())
+}
+
 // Keys are in no log, metric or error, whatever the service does.
 func TestSecretsAreNotTold(t *testing.T) {
 	t.Parallel()

@@ -3,7 +3,11 @@
 
 package carbonintensityprocessor
 
-import "go.opentelemetry.io/collector/pdata/pcommon"
+import (
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+)
 
 // account follows one cumulative stream of energy, its beginnings and resets, and keeps what it emitted. It
 // has no pointers: the garbage collector does not look at it.
@@ -45,6 +49,8 @@ const (
 	// overlap: the input started anew before it was last read, or has an earlier start again: a new base,
 	// since the two may count the same energy.
 	overlap
+	// silent: there was no reading for longer than is told of: a new base, and a new start.
+	silent
 	// outOfOrder: a reading older than the last. Nothing changed.
 	outOfOrder
 )
@@ -58,6 +64,8 @@ func (b booking) leftOut() reason {
 		return overlaps
 	case restarted:
 		return fell
+	case silent:
+		return tooLong
 	default:
 		return none
 	}
@@ -65,11 +73,14 @@ func (b booking) leftOut() reason {
 
 // book takes a reading and returns the energy that is new. Of a stream not seen before that is the whole
 // value if the stream began no earlier than watched; otherwise the reading is the base.
-func (a *account) book(r reading, watched pcommon.Timestamp) (span, booking) {
+func (a *account) book(r reading, watched pcommon.Timestamp, maxGap time.Duration) (span, booking) {
 	if a.last != 0 && r.time < a.last {
 		return span{}, outOfOrder
 	}
 	s, outcome := a.growth(r, watched)
+	if maxGap > 0 && a.last != 0 && r.time-a.last > pcommon.Timestamp(maxGap) && s.from < r.time {
+		s, outcome = span{r.time, r.time, 0}, silent
+	}
 	a.last, a.value, a.origin = r.time, r.value, r.start
 	return s, outcome
 }

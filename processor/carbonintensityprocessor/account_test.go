@@ -81,7 +81,7 @@ func TestAccount(t *testing.T) {
 			var a account
 			joules := 0.0
 			for i, s := range tc.steps {
-				got, outcome := a.book(s.reading, watched)
+				got, outcome := a.book(s.reading, watched, 0)
 				joules += got.joules
 				require.Equal(t, s.booking, outcome, "step %d", i)
 				require.Equal(t, s.joules, joules, "step %d", i) //nolint:testifylint // exact: nothing but sums of small integers
@@ -102,7 +102,7 @@ func TestAccountIsMonotonicAndConserves(t *testing.T) {
 			until                 pcommon.Timestamp
 		)
 		take := func(r reading) {
-			s, _ := a.book(r, 5)
+			s, _ := a.book(r, 5, 0)
 			assert.GreaterOrEqual(t, s.joules, 0.0)
 			assert.True(t, s.joules == 0 || s.from >= until, "no time is booked twice")
 			joules, until = joules+s.joules, max(until, s.until)

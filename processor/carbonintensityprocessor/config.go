@@ -53,12 +53,18 @@ type Config struct {
 	Uncertainty configoptional.Optional[UncertaintyConfig] `mapstructure:"uncertainty"`
 	// Revisions adds X.emissions.revision.
 	Revisions configoptional.Optional[RevisionsConfig] `mapstructure:"revisions"`
+	// SettleDelay is how long emissions wait for the settled intensity of their time; 0 tells them at once.
+	SettleDelay time.Duration `mapstructure:"settle_delay"`
+	// SettleMaxBytes is how much energy waits at most. Beyond, the oldest is told early.
+	SettleMaxBytes int64 `mapstructure:"settle_max_bytes"`
 	// Foreign says which metrics of other programs are energy.
 	Foreign foreign.Config `mapstructure:"foreign"`
 	// Storage is an extension that keeps the totals over a restart.
 	Storage *component.ID `mapstructure:"storage"`
 	// MaxStreams is how many cumulative energy streams are converted at most.
 	MaxStreams int `mapstructure:"max_streams"`
+	// MaxGap is the longest time between two readings of a cumulative stream of which it is told what was emitted; 0 is any.
+	MaxGap time.Duration `mapstructure:"max_gap"`
 	// MaxStale is how long a cumulative stream may be silent before it is forgotten.
 	MaxStale time.Duration `mapstructure:"max_stale"`
 }
@@ -119,11 +125,29 @@ func (c *Config) Validate() error {
 	if c.MaxStreams <= 0 {
 		errs = append(errs, fmt.Errorf("max_streams: %d: must be at least 1", c.MaxStreams))
 	}
+	if c.MaxGap < 0 {
+		errs = append(errs, fmt.Errorf("max_gap: %v: must be above 0s, or 0s for none", c.MaxGap))
+	}
+	switch {
+	case c.SettleDelay == 0:
+	case c.SettleDelay < time.Minute || c.SettleDelay > longestSettling:
+		errs = append(errs, fmt.Errorf("settle_delay: %v: must be from 1m to %v, or 0s to tell emissions at once", c.SettleDelay, longestSettling))
+	case c.Source == nil:
+		errs = append(errs, fmt.Errorf("settle_delay: %v: yearly averages do not settle: set source to a gridintensity extension", c.SettleDelay))
+	case c.Revisions.HasValue():
+		errs = append(errs, fmt.Errorf("settle_delay: %v: what is told once it is settled is not revised: take revisions out", c.SettleDelay))
+	}
+	if c.SettleMaxBytes <= 0 {
+		errs = append(errs, fmt.Errorf("settle_max_bytes: %d: must be at least 1", c.SettleMaxBytes))
+	}
 	if c.MaxStale <= 0 {
 		errs = append(errs, fmt.Errorf("max_stale: %v: must be above 0s", c.MaxStale))
 	}
 	return errors.Join(errs...)
 }
+
+// longestSettling is by when every provider has restated what it will.
+const longestSettling = 30 * 24 * time.Hour
 
 func checkPUE(pue float64) error {
 	if !(pue >= 1 && pue <= maxPUE) {

@@ -101,10 +101,14 @@ func (c *conversion) cumulative(point pmetric.NumberDataPoint, joules float64) {
 	var outcome booking
 	ok := c.site.book.accounts.Do(c.id, id, func(a *account) {
 		var s span
-		s, outcome = a.book(r, c.watched)
+		before := a.value
+		s, outcome = a.book(r, c.watched, c.maxGap)
 		a.seen = c.now.Unix()
-		if outcome == outOfOrder {
+		switch outcome {
+		case outOfOrder:
 			return
+		case silent:
+			c.reset(a, id, before)
 		}
 		if !c.site.ready(earlier(a.held, s), c.now) {
 			a.hold(s)
@@ -124,6 +128,14 @@ func (c *conversion) cumulative(point pmetric.NumberDataPoint, joules float64) {
 	if why != none {
 		c.skipped.add(c.ctx, why, c.name, 1)
 	}
+}
+
+// reset begins anew: somebody else may have told of this stream since.
+func (c *conversion) reset(a *account, id stream.ID, before float64) {
+	held, _ := a.release()
+	c.skipped.lose(c.ctx, tooLong, max(a.value-before, 0)+held.joules)
+	a.siblings = siblings{}
+	c.site.book.more.Peek(c.id, id, func(m *moreSiblings) { m.siblings = moreSiblings{}.siblings })
 }
 
 // earlier is when the energy that is to be booked began to be used.

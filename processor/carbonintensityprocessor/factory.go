@@ -39,8 +39,9 @@ func createDefaultConfig() component.Config {
 		Uncertainty: configoptional.Default(UncertaintyConfig{
 			Inputs: uncertainty.Default(), Windows: []time.Duration{time.Hour, 24 * time.Hour},
 		}),
-		MaxStreams: 100_000,
-		MaxStale:   time.Hour,
+		SettleMaxBytes: 256 << 20,
+		MaxStreams:     100_000,
+		MaxStale:       time.Hour,
 	}
 }
 
@@ -48,6 +49,9 @@ func createMetrics(ctx context.Context, set processor.Settings, cfg component.Co
 	p, err := newProcessor(cfg.(*Config), set)
 	if err != nil {
 		return nil, err
+	}
+	if p.settleLater(next) {
+		next = p.settling
 	}
 	return processorhelper.NewMetrics(ctx, set, cfg, next, p.processMetrics,
 		processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}),

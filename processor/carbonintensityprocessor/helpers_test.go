@@ -135,3 +135,5 @@ func validated(settings map[string]any) error {
 	}
 	return confmap.Validate(cfg)
 }
+
+func timestamp(t time.Time) pcommon.Timestamp { return pcommon.NewTimestampFromTime(t) }

@@ -146,7 +146,7 @@ func (p *places) newPlace(zone string) (place, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.config.Revisions.HasValue() {
+	if p.config.Revisions.HasValue() || p.config.SettleDelay > 0 {
 		feed.Want(time.Now()) // what is said of the time from now on is asked for again
 	}
 	found := place{newSite(feed, pue, loss, p.classes, p.location)}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -35,7 +36,9 @@ type carbonProcessor struct {
 	making    *making             // nil if not asked for, as what follows
 	certainty *certainty
 	revisions *revisions
+	settling  *settling
 	version   string
+	maxGap    time.Duration
 	maxStale  time.Duration
 	watched   pcommon.Timestamp // since when this processor sees all that begins
 	skipped   *skipped
@@ -72,6 +75,7 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 		certainty: newCertainty(cfg),
 		revisions: newRevisions(cfg, telemetry),
 		version:   set.BuildInfo.Version,
+		maxGap:    cfg.MaxGap,
 		maxStale:  cfg.MaxStale,
 		id:        set.ID,
 		logger:    set.Logger,
@@ -92,9 +96,30 @@ func (p *carbonProcessor) processMetrics(ctx context.Context, md pmetric.Metrics
 		if p.foreign != nil {
 			p.foreign.Translate(rm)
 		}
-		p.processResource(ctx, rm, now)
+		if p.settling == nil {
+			p.processResource(ctx, rm, now)
+		}
 	}
 	return md, nil
+}
+
+// settleLater reports whether emissions are told when they are settled.
+func (p *carbonProcessor) settleLater(next consumer.Metrics) bool {
+	cfg := p.places.config
+	if cfg.SettleDelay == 0 {
+		return false
+	}
+	p.settling = &settling{
+		next: next, delay: cfg.SettleDelay, most: cfg.SettleMaxBytes, logger: p.logger,
+		early: func() { p.telemetry.CarbonintensitySettlingEarly.Add(context.Background(), 1) },
+		convert: func(ctx context.Context, md pmetric.Metrics) {
+			now := time.Now()
+			for _, rm := range md.ResourceMetrics().All() {
+				p.processResource(ctx, rm, now)
+			}
+		},
+	}
+	return true
 }
 
 func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.ResourceMetrics, now time.Time) {
@@ -189,10 +214,19 @@ func (p *carbonProcessor) start(ctx context.Context, host component.Host) error 
 		if err := p.begin(ctx, p.storage); err != nil {
 			p.logger.Warn("what was kept cannot be used, or not all of it: emissions of these streams begin at 0", zap.Error(err))
 		}
+		if left, err := whatWaits(ctx, p.storage); p.settling == nil && err == nil && left.Begin < left.End {
+			p.logger.Warn("The emissions of energy in the storage are not told, since settle_delay was taken out: set it again to have them", zap.Uint64("batches", left.End-left.Begin))
+		}
 	}
 	p.watched = pcommon.NewTimestampFromTime(time.Now())
 	sweeping, stop := context.WithCancel(context.Background())
 	p.stop = stop
+	if p.settling != nil {
+		if err := p.settling.open(ctx, p.storage); err != nil {
+			p.logger.Warn("what waited to be settled cannot be read: its emissions are not told", zap.Error(err))
+		}
+		p.sweeping.Go(func() { p.settling.run(sweeping) })
+	}
 	p.sweeping.Go(func() { p.sweep(sweeping) })
 	return nil
 }
@@ -228,15 +262,18 @@ func (p *carbonProcessor) forget(now time.Time) {
 func (p *carbonProcessor) shutdown(ctx context.Context) error {
 	p.stop()
 	p.sweeping.Wait()
+	var err error
+	if p.settling != nil {
+		err = p.settling.close(ctx)
+	}
 	p.telemetry.Shutdown()
 	if p.storage == nil {
-		return nil
+		return err
 	}
 	client := p.storage
 	p.storage = nil
-	err := p.save(ctx, client)
-	if err != nil {
-		err = fmt.Errorf("storage: emissions begin at 0 with the next start: %w", err)
+	if saving := p.save(ctx, client); saving != nil {
+		err = errors.Join(err, fmt.Errorf("storage: emissions begin at 0 with the next start: %w", saving))
 	}
 	return errors.Join(err, client.Close(ctx))
 }

@@ -28,6 +28,7 @@ const (
 	badValue
 	noFactor
 	classLimit
+	tooLong
 )
 
 // reasons gives each its name in carbonintensity.points.unconverted, and what to do about it.
@@ -40,6 +41,7 @@ var reasons = [...]struct{ name, remedy string }{
 	notJoules:       {"unit", "a metric named .energy is not in J: convert it with the transform processor"},
 	noFactor:        {"no_factor", "nothing is known of the grid at the time: add a provider, or static at the end of the list"},
 	classLimit:      {"class_limit", "a stream's emissions have had more provenances than are kept apart: restart the collector, and tell us"},
+	tooLong:         {"gap", "a stream was silent for longer than max_gap: if it was not converted elsewhere meanwhile, raise max_gap"},
 	badValue:        {"value", "a value is negative, infinite or not a number, or has no time: check its source"},
 }
 

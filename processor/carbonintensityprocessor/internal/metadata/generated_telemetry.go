@@ -33,6 +33,7 @@ type TelemetryBuilder struct {
 	CarbonintensityForeignSkipped    metric.Int64Counter
 	CarbonintensityPointsUnconverted metric.Int64Counter
 	CarbonintensityRestartsUnclean   metric.Int64Counter
+	CarbonintensitySettlingEarly     metric.Int64Counter
 	CarbonintensityStreams           metric.Int64ObservableGauge
 	CarbonintensityStreamsLimit      metric.Int64Gauge
 }
@@ -119,6 +120,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_carbonintensity.restarts.unclean",
 		metric.WithDescription("Starts after a process that ended without a stop. With storage only. [Development]"),
 		metric.WithUnit("{restart}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CarbonintensitySettlingEarly, err = builder.meter.Int64Counter(
+		"otelcol_carbonintensity.settling.early",
+		metric.WithDescription("Batches of energy whose emissions were told before settle_delay, since settle_max_bytes was reached or the collector stopped. [Development]"),
+		metric.WithUnit("{batch}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.CarbonintensityStreams, err = builder.meter.Int64ObservableGauge(

@@ -29,6 +29,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.CarbonintensityForeignSkipped.Add(context.Background(), 1)
 	tb.CarbonintensityPointsUnconverted.Add(context.Background(), 1)
 	tb.CarbonintensityRestartsUnclean.Add(context.Background(), 1)
+	tb.CarbonintensitySettlingEarly.Add(context.Background(), 1)
 	tb.CarbonintensityStreamsLimit.Record(context.Background(), 1)
 	AssertEqualCarbonintensityEnergyUnconverted(t, testTel,
 		[]metricdata.DataPoint[float64]{{Value: 1}},
@@ -43,6 +44,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCarbonintensityRestartsUnclean(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCarbonintensitySettlingEarly(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCarbonintensityStreams(t, testTel,

@@ -1,0 +1,332 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package carbonintensityprocessor
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
+)
+
+// settling stands behind the processor: it passes energy on at once, and keeps a copy until the intensity of its
+// time is settled. Then it tells the emissions. What waits is in the storage if there is one, so that a crash
+// does not lose it, and streams that have ended are told like others.
+type settling struct {
+	next    consumer.Metrics
+	delay   time.Duration
+	most    int64 // bytes
+	convert func(context.Context, pmetric.Metrics)
+	early   func() // counts what is told before its time
+	logger  *zap.Logger
+
+	mu      sync.Mutex
+	client  storage.Client // nil: memory
+	memory  map[uint64][]byte
+	waiting waiting
+	oldest  struct {
+		n  uint64
+		at time.Time // when it came
+	}
+
+	telling sync.Mutex // one at a time, in order
+	untold  *pmetric.Metrics
+}
+
+// waiting says which copies there are. The one before Begin is kept as well: a process that begins anew has its
+// readings to count from.
+type waiting struct {
+	Begin uint64 `json:"begin"`
+	End   uint64 `json:"end"`
+	Bytes int64  `json:"bytes"`
+}
+
+const (
+	waitingKey = "settling"
+	// arrival is how many bytes of a copy say when it came.
+	arrival = 8
+)
+
+func copyKey(n uint64) string { return fmt.Sprintf("%s/%d", waitingKey, n) }
+
+func (s *settling) Capabilities() consumer.Capabilities {
+	return consumer.Capabilities{MutatesData: s.next.Capabilities().MutatesData}
+}
+
+// ConsumeMetrics keeps a copy only of what was accepted: who is refused sends it again.
+func (s *settling) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
+	energy := energyOf(md)
+	if err := s.next.ConsumeMetrics(ctx, md); err != nil {
+		return err
+	}
+	if energy.ResourceMetrics().Len() == 0 {
+		return nil
+	}
+	content, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(energy)
+	if err != nil {
+		return err
+	}
+	record := append(binary.LittleEndian.AppendUint64(nil, uint64(time.Now().UnixNano())), content...)
+	for s.full(len(record)) {
+		s.early()
+		if err := s.tell(ctx); err != nil {
+			return fmt.Errorf("settle_max_bytes: %d bytes wait, and the oldest of them cannot be told: %w", s.most, err)
+		}
+	}
+	return s.put(ctx, record)
+}
+
+// energyOf is a copy of the metrics that emissions are told of.
+func energyOf(md pmetric.Metrics) pmetric.Metrics {
+	to := pmetric.NewMetrics()
+	for _, rm := range md.ResourceMetrics().All() {
+		var resource pmetric.ResourceMetrics
+		found := false
+		for _, sm := range rm.ScopeMetrics().All() {
+			var metrics pmetric.MetricSlice
+			first := true
+			for _, m := range sm.Metrics().All() {
+				if !strings.HasSuffix(m.Name(), ".energy") || unfit(m) != none {
+					continue
+				}
+				if !found {
+					resource, found = to.ResourceMetrics().AppendEmpty(), true
+					rm.Resource().CopyTo(resource.Resource())
+					resource.SetSchemaUrl(rm.SchemaUrl())
+				}
+				if first {
+					scope := resource.ScopeMetrics().AppendEmpty()
+					sm.Scope().CopyTo(scope.Scope())
+					scope.SetSchemaUrl(sm.SchemaUrl())
+					metrics, first = scope.Metrics(), false
+				}
+				m.CopyTo(metrics.AppendEmpty())
+			}
+		}
+	}
+	return to
+}
+
+func (s *settling) full(more int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting.Begin < s.waiting.End && s.waiting.Bytes+int64(more) > s.most
+}
+
+func (s *settling) put(ctx context.Context, record []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	after := s.waiting
+	after.End++
+	after.Bytes += int64(len(record))
+	if s.client == nil {
+		s.memory[s.waiting.End] = record
+	} else if err := s.write(ctx, after, storage.SetOperation(copyKey(s.waiting.End), record)); err != nil {
+		return fmt.Errorf("settle_delay: energy cannot be kept until its emissions are settled: %w", err)
+	}
+	s.waiting = after
+	return nil
+}
+
+func (s *settling) write(ctx context.Context, w waiting, also ...*storage.Operation) error {
+	content, err := json.Marshal(w)
+	if err != nil {
+		return err
+	}
+	return s.client.Batch(ctx, append(also, storage.SetOperation(waitingKey, content))...)
+}
+
+func (s *settling) get(ctx context.Context, n uint64) ([]byte, error) {
+	if s.client == nil {
+		return s.memory[n], nil
+	}
+	return s.client.Get(ctx, copyKey(n))
+}
+
+// due reports whether there is something to tell.
+func (s *settling) due(ctx context.Context) bool {
+	if s.refused() {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting.Begin == s.waiting.End {
+		return false
+	}
+	if s.oldest.n != s.waiting.Begin || s.oldest.at.IsZero() {
+		record, err := s.get(ctx, s.waiting.Begin)
+		if err != nil || len(record) < arrival {
+			return true // taking it says what is wrong
+		}
+		s.oldest.n, s.oldest.at = s.waiting.Begin, time.Unix(0, int64(binary.LittleEndian.Uint64(record)))
+	}
+	return time.Since(s.oldest.at) >= s.delay
+}
+
+func (s *settling) refused() bool {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	return s.untold != nil
+}
+
+// tell takes the oldest copy and tells its emissions. What is refused is told again at the next call, before anything else.
+func (s *settling) tell(ctx context.Context) error {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	if s.untold == nil {
+		md, err := s.take(ctx)
+		if err != nil {
+			return err
+		}
+		s.emit(ctx, md)
+		if md.ResourceMetrics().Len() == 0 {
+			return nil
+		}
+		s.untold = &md
+	}
+	attempt := pmetric.NewMetrics()
+	s.untold.CopyTo(attempt)
+	err := s.next.ConsumeMetrics(ctx, attempt)
+	if err == nil || consumererror.IsPermanent(err) {
+		s.untold = nil
+	}
+	return err
+}
+
+// emit leaves what the energy emitted in its place.
+func (s *settling) emit(ctx context.Context, md pmetric.Metrics) {
+	inputs := make([]int, 0, md.ResourceMetrics().Len())
+	for _, rm := range md.ResourceMetrics().All() {
+		inputs = append(inputs, rm.ScopeMetrics().Len())
+	}
+	s.convert(ctx, md)
+	i := 0
+	md.ResourceMetrics().RemoveIf(func(rm pmetric.ResourceMetrics) bool {
+		seen := 0
+		rm.ScopeMetrics().RemoveIf(func(pmetric.ScopeMetrics) bool { seen++; return seen <= inputs[i] })
+		i++
+		return rm.ScopeMetrics().Len() == 0
+	})
+}
+
+// take removes the oldest copy before it is told: rather once too few than twice.
+func (s *settling) take(ctx context.Context) (md pmetric.Metrics, err error) {
+	md = pmetric.NewMetrics()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting.Begin == s.waiting.End {
+		return md, nil
+	}
+	record, err := s.get(ctx, s.waiting.Begin)
+	if err != nil {
+		return md, err
+	}
+	after := s.waiting
+	after.Begin++
+	after.Bytes -= int64(len(record))
+	if s.client == nil {
+		delete(s.memory, s.waiting.Begin)
+	} else {
+		var obsolete []*storage.Operation
+		if s.waiting.Begin > 0 {
+			obsolete = append(obsolete, storage.DeleteOperation(copyKey(s.waiting.Begin-1)))
+		}
+		if err := s.write(ctx, after, obsolete...); err != nil {
+			return md, err
+		}
+	}
+	s.waiting = after
+	if parsed, err := parse(record); err != nil {
+		s.logger.Warn("Energy that was kept cannot be read: its emissions are not told", zap.Error(err))
+	} else {
+		md = parsed
+	}
+	return md, nil
+}
+
+func parse(record []byte) (pmetric.Metrics, error) {
+	if len(record) < arrival {
+		return pmetric.Metrics{}, errors.New("it is cut off")
+	}
+	return (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(record[arrival:])
+}
+
+// open goes on with what waited when the last process ended, from the readings that it told last.
+func (s *settling) open(ctx context.Context, client storage.Client) error {
+	if client == nil {
+		s.memory = map[uint64][]byte{}
+		return nil
+	}
+	s.client = client
+	var err error
+	if s.waiting, err = whatWaits(ctx, client); err != nil || s.waiting.Begin == 0 {
+		return err
+	}
+	record, err := client.Get(ctx, copyKey(s.waiting.Begin-1))
+	if err != nil || record == nil {
+		return err
+	}
+	if told, err := parse(record); err == nil {
+		s.convert(ctx, told)
+	}
+	return nil
+}
+
+func whatWaits(ctx context.Context, client storage.Client) (w waiting, err error) {
+	content, err := client.Get(ctx, waitingKey)
+	if err != nil || content == nil {
+		return w, err
+	}
+	return w, json.Unmarshal(content, &w)
+}
+
+// run tells what is due until it is stopped.
+func (s *settling) run(ctx context.Context) {
+	const (
+		look  = time.Second
+		retry = 10 * time.Second
+	)
+	for wait := look; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		wait = look
+		for s.due(ctx) && ctx.Err() == nil {
+			if err := s.tell(ctx); err != nil && ctx.Err() == nil {
+				s.logger.Warn("Settled emissions cannot be told, and wait", zap.Error(err))
+				wait = retry
+				break
+			}
+		}
+	}
+}
+
+// close tells what only memory has.
+func (s *settling) close(ctx context.Context) (err error) {
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		left := s.client == nil && s.waiting.Begin < s.waiting.End
+		s.mu.Unlock()
+		if !left && !s.refused() {
+			return nil
+		}
+		s.early()
+		if err := s.tell(ctx); err != nil {
+			return fmt.Errorf("settle_delay: emissions of what waits are not told: %w", err)
+		}
+	}
+	return ctx.Err()
+}
