@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/workload"
-	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/ledger"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/meter"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml"
 )

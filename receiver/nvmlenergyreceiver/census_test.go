@@ -18,21 +18,21 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
-	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/ledger"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml/nvmltest"
 )
 
 // machine is the root of a file system with a proc in it.
-type machine struct {
+type testMachine struct {
 	t    *testing.T
 	root string
 }
 
-func newMachine(t *testing.T) *machine {
+func newMachine(t *testing.T) *testMachine {
 	t.Helper()
-	m := &machine{t, t.TempDir()}
+	m := &testMachine{t, t.TempDir()}
 	m.write("proc/stat", "btime 1700000000\n")
 	m.write("proc/uptime", "100000.00 100000.00\n")
 	m.write("proc/1/stat", "1 (init) S 0"+strings.Repeat(" 0", 17)+" 1 0")
@@ -41,7 +41,7 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-func (m *machine) write(name, content string) {
+func (m *testMachine) write(name, content string) {
 	m.t.Helper()
 	path := filepath.Join(m.root, name)
 	require.NoError(m.t, os.MkdirAll(filepath.Dir(path), 0o700))
@@ -49,7 +49,7 @@ func (m *machine) write(name, content string) {
 }
 
 // process is one of a unit of systemd.
-func (m *machine) process(pid int, unit string) {
+func (m *testMachine) process(pid int, unit string) {
 	m.t.Helper()
 	dir := fmt.Sprintf("proc/%d/", pid)
 	m.write(dir+"stat", strconv.Itoa(pid)+" (python) S 1"+strings.Repeat(" 0", 17)+" 5000 0")
@@ -58,13 +58,13 @@ func (m *machine) process(pid int, unit string) {
 	m.write(dir+"comm", "python\n")
 }
 
-func (m *machine) end(pid int) {
+func (m *testMachine) end(pid int) {
 	m.t.Helper()
 	require.NoError(m.t, os.RemoveAll(filepath.Join(m.root, "proc", strconv.Itoa(pid))))
 }
 
 // attributed turns attribution on, on the machine.
-func (m *machine) attributed(change func(*Config)) func(*Config) {
+func (m *testMachine) attributed(change func(*Config)) func(*Config) {
 	return func(c *Config) {
 		c.Host.RootPath = m.root
 		c.Processes.Enabled = true

@@ -8,7 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/ledger"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/metadata"
 )
 

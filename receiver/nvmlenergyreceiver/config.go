@@ -16,7 +16,7 @@ import (
 	"go.opentelemetry.io/collector/scraper/scraperhelper"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/host"
-	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/ledger"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/metadata"
 )
 

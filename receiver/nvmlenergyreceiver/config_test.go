@@ -14,8 +14,8 @@ import (
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/host"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
-	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/ledger"
 )
 
 func TestConfig(t *testing.T) {

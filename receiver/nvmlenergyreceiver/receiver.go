@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/lastscrape"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/machine"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/store"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/metadata"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml"
@@ -31,6 +32,7 @@ type nvmlEnergyReceiver struct {
 	common   *common
 	reporter *reporter
 	fleet    *fleet // nil unless started
+	leave    func() // the other receivers of the machine
 }
 
 func newNVMLEnergyReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics, driver nvml.Driver, options ...scraperhelper.ControllerOption) (*nvmlEnergyReceiver, error) {
@@ -79,6 +81,7 @@ func (r *nvmlEnergyReceiver) start(ctx context.Context, host component.Host) (er
 		return err
 	}
 	go r.fleet.run()
+	r.leave = machine.Join(c.cfg.Host.Path(), r.fleet)
 	if !c.cfg.Required {
 		return nil
 	}
@@ -106,6 +109,7 @@ func (r *nvmlEnergyReceiver) last(ctx context.Context) (pmetric.Metrics, error) 
 }
 
 func (r *nvmlEnergyReceiver) halt(ctx context.Context) {
+	r.leave()
 	if err := r.fleet.stop(ctx); err != nil {
 		r.common.logger.Warn("a call to the driver is left behind; what that GPU used since its last reading is not delivered", zap.Error(err))
 	}

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/otelcol-carbon/otelcol-carbon/internal/machine"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml/nvmltest"
 )
@@ -253,12 +254,23 @@ func TestModuleCountsOnce(t *testing.T) {
 		}
 		h := run(t, nvmltest.New(gpu("GPU-a"), gpu("GPU-b")), nil)
 		require.Empty(t, h.energy(), "it is not known yet what the counter covers")
+		others := machine.Others("/", nil)
+		require.Len(t, others, 1)
+		_, decided := others[0].Devices()
+		require.False(t, decided)
 		h.tick()
 		points := h.last("hw.energy")
 		require.Len(t, points, 2, "its first 0, and the first value")
 		scope, _ := points[1].Attributes().Get("energy.scope")
 		require.Equal(t, "module", scope.Str())
 		require.InDelta(t, 3000, points[1].DoubleValue(), 301)
+		devices, decided := others[0].Devices()
+		require.True(t, decided)
+		require.Len(t, devices, 1)
+		require.True(t, devices[0].Module)
+		require.InDelta(t, 3000, float64(devices[0].Millijoules)/1000, 301)
+		require.NoError(t, h.Shutdown(t.Context()))
+		require.Empty(t, machine.Others("/", nil))
 	})
 }
 

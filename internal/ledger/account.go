@@ -21,7 +21,7 @@ const (
 	Other        = "other" // workloads that were not admitted
 )
 
-// Account is one output stream: what a workload, or nobody, used of the GPU.
+// Account is one output stream: what a workload, or nobody, used of the device.
 type Account struct {
 	// Workload is nil for idle, unattributed and other.
 	Workload *workload.Workload
@@ -41,14 +41,16 @@ type Account struct {
 type Method uint8
 
 const (
-	// Counter is the GPU's own.
+	// Counter is the device's own.
 	Counter Method = iota
 	// Integrated is our integral of its power.
 	Integrated
+	// Model is an estimate from what the device did.
+	Model
 	methods
 )
 
-var methodNames = [methods]string{"counter", "integrated"}
+var methodNames = [methods]string{"counter", "integrated", "model"}
 
 // String is a value of energy.method.
 func (m Method) String() string { return name(m, methodNames[:]) }
@@ -57,7 +59,7 @@ func (m Method) String() string { return name(m, methodNames[:]) }
 type Attribution uint8
 
 const (
-	// Exclusive means: the GPU, or the MIG instance, was its own.
+	// Exclusive means: the device, or the MIG instance, was its own.
 	Exclusive Attribution = iota
 	// MeasuredShare means: nobody else was active, or activity is measured for each on hardware of its own.
 	MeasuredShare
@@ -126,6 +128,16 @@ func (l *Ledger) Accounts() iter.Seq[*Account] {
 			if !yield(&e.Account) {
 				return
 			}
+		}
+	}
+}
+
+// Holdings yields what each account has, in mJ; the workload is nil for idle, unattributed and other. Unlike Accounts
+// it tells nobody.
+func (l *Ledger) Holdings(yield func(w *workload.Workload, millijoules uint64) bool) {
+	for _, e := range l.entries {
+		if !yield(e.Workload, e.Millijoules) {
+			return
 		}
 	}
 }

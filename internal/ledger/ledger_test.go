@@ -129,6 +129,26 @@ func TestEndedWorkloadGetsItsLastJoules(t *testing.T) {
 	}
 }
 
+func TestHoldingsTellNobody(t *testing.T) {
+	a := pod("a")
+	l := New(Config{}, birth)
+	l.Presence(birth, known(a))
+	l.Sample(a, birth, second(1), 50)
+	l.Energy(second(1), 700, 0, 300)
+	l.Flush()
+	l.Presence(second(1), known())
+	held := map[*workload.Workload]uint64{}
+	for range 2 {
+		clear(held)
+		for w, millijoules := range l.Holdings {
+			held[w] += millijoules
+		}
+		l.Reported()
+	}
+	assert.Equal(t, map[*workload.Workload]uint64{a: 1000}, held, "the account is not freed before Accounts has told it")
+	assert.Equal(t, map[string]uint64{"a measured_share counter": 700, "a measured_share model": 300}, balance(l))
+}
+
 func TestAccountStaysIfItGrewAfterItWasTold(t *testing.T) {
 	a := pod("a")
 	l := New(Config{}, birth)

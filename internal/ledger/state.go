@@ -28,6 +28,7 @@ type State struct {
 type Energies struct {
 	Counter    uint64 `json:"counter"`
 	Integrated uint64 `json:"integrated"`
+	Model      uint64 `json:"model,omitempty"`
 }
 
 // AccountState is an account.
@@ -96,7 +97,8 @@ func Restore(config Config, s State) (*Ledger, error) {
 		return nil, fmt.Errorf("%v mJ were booked, the accounts hold %v", l.booked, sum)
 	}
 	l.admitAgain()
-	l.Energy(s.PendingTo, s.Pending.Counter, s.Pending.Integrated)
+	pending := amountOf(s.Pending)
+	l.Energy(s.PendingTo, pending[:]...)
 	l.sightings = []sighting{{until: l.end, blind: true}}
 	l.resuming = true
 	return l, nil
@@ -195,8 +197,10 @@ func (l *Ledger) resume(at time.Time) {
 	}
 }
 
-func energies(a amount) Energies { return Energies{a[Counter], a[Integrated]} }
+func energies(a amount) Energies { return Energies{a[Counter], a[Integrated], a[Model]} }
 
-func amountOf(e Energies) amount { return amount{Counter: e.Counter, Integrated: e.Integrated} }
+func amountOf(e Energies) amount {
+	return amount{Counter: e.Counter, Integrated: e.Integrated, Model: e.Model}
+}
 
-func (e Energies) total() uint64 { return plus(e.Counter, e.Integrated) }
+func (e Energies) total() uint64 { return amountOf(e).total() }

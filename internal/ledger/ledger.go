@@ -1,8 +1,8 @@
 // Copyright The otelcol-carbon Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ledger books the energy of one GPU to those who caused it. All of it: what accounts hold
-// together is what the GPU used, to the millijoule, per method, at any time.
+// Package ledger books the energy of one device to those who caused it. All of it: what accounts hold
+// together is what the device used, to the millijoule, per method, at any time.
 package ledger
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/otelcol-carbon/otelcol-carbon/internal/workload"
 )
 
-// IdlePolicy is who pays for the power that the GPU draws with nobody on it, while somebody is.
+// IdlePolicy is who pays for the power that the device draws with nobody on it, while somebody is.
 type IdlePolicy string
 
 const (
@@ -58,7 +58,7 @@ const (
 // coalesce is the length up to which windows are joined, so that polling faster costs no more.
 const coalesce = time.Second
 
-// Ledger of one GPU. Energy, Presence and Sample may come in any order; Close books them. Times
+// Ledger of one device: a GPU, a CPU package, its memory. Energy, Presence and Sample may come in any order; Close books them. Times
 // are compared by their monotonic clock if both have one, others with the time last given to Energy:
 // a step of the wall clock moves nothing. Not safe for concurrent use.
 type Ledger struct {
@@ -107,7 +107,7 @@ type window struct {
 	energy     amount
 }
 
-// New is a ledger of a GPU that is counted from start.
+// New is a ledger of a device that is counted from start.
 func New(config Config, start time.Time) *Ledger {
 	if config.Lag <= 0 {
 		config.Lag = DefaultLag
@@ -117,14 +117,15 @@ func New(config Config, start time.Time) *Ledger {
 	return l
 }
 
-// Energy adds what the GPU used, in mJ by method, since the last call (or the start) up to a time. If that is
-// not after the last one, it goes with the next.
-func (l *Ledger) Energy(to time.Time, counter, integrated uint64) {
+// Energy adds what the device used, in mJ, since the last call (or the start) up to a time: by Method, those that
+// are left out are 0. If the time is not after the last one, it goes with the next.
+func (l *Ledger) Energy(to time.Time, millijoules ...uint64) {
 	if l.resuming {
 		l.resume(to)
 	}
 	end := l.saw(to)
-	energy := amount{counter, integrated}
+	var energy amount
+	copy(energy[:], millijoules)
 	n := len(l.windows)
 	if end <= l.end {
 		if n > 0 {

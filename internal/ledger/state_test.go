@@ -27,7 +27,7 @@ func lived(tb testing.TB) State {
 	l.Close(second(7))
 	l.Energy(second(7), 300, 7)
 	s := l.State()
-	require.Equal(tb, Energies{300, 7}, s.Pending)
+	require.Equal(tb, Energies{Counter: 300, Integrated: 7}, s.Pending)
 	require.Len(tb, s.Accounts, 3)
 	return s
 }
@@ -175,7 +175,7 @@ func TestHostileState(t *testing.T) {
 		})
 	}
 	var s State
-	require.ErrorContains(t, json.Unmarshal([]byte(`{"accounts":[{"method":"guess"}]}`), &s), `"guess" is none of [counter integrated]`)
+	require.ErrorContains(t, json.Unmarshal([]byte(`{"accounts":[{"method":"guess"}]}`), &s), `"guess" is none of [counter integrated model]`)
 	require.ErrorContains(t, json.Unmarshal([]byte(`{"accounts":[{"attribution":"guess"}]}`), &s), `"guess" is none of [exclusive`)
 }
 
