@@ -118,6 +118,33 @@ type entry struct {
 	Account
 	party *party
 	told  uint64 // what it had when Accounts last yielded it
+	begun bool   // its beginning was told
+}
+
+// Due reports whether something was booked since the last call of Tell.
+func (l *Ledger) Due() bool { return l.closedTime.UnixNano() > l.toldUntil }
+
+// Tell passes on each account as it is now, if something was booked since the last call, and one that it did not before at
+// its start as well, with 0: so that those who count from the first value on miss nothing. Then it frees those that have
+// ended.
+func (l *Ledger) Tell(point func(Account)) {
+	if !l.Due() {
+		return
+	}
+	l.toldUntil = l.closedTime.UnixNano()
+	for _, e := range l.entries {
+		e.At, e.told = l.closedTime, e.Millijoules
+		if !e.begun {
+			e.begun = true
+			first := e.Account
+			first.At, first.Millijoules = e.Start, 0
+			point(first)
+		}
+		if e.At.UnixNano() > e.Start.UnixNano() {
+			point(e.Account)
+		}
+	}
+	l.Reported()
 }
 
 // Accounts lists them in the order in which they began.

@@ -4,6 +4,7 @@
 package ledger
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -127,6 +128,33 @@ func TestEndedWorkloadGetsItsLastJoules(t *testing.T) {
 			assert.Equal(t, second(4), account.Start, "it begins anew")
 		}
 	}
+}
+
+func TestTell(t *testing.T) {
+	a := pod("a")
+	l := New(Config{}, birth)
+	told := func() (values []string) {
+		l.Tell(func(a Account) { values = append(values, fmt.Sprint(a.At.Sub(birth), " ", a.Millijoules)) })
+		return values
+	}
+	assert.Empty(t, told(), "nothing was booked")
+	l.Presence(birth, known(a))
+	l.Sample(a, birth, second(1), 50)
+	l.Energy(second(1), 1000)
+	l.Flush()
+	assert.Equal(t, []string{"0s 0", "1s 1000"}, told())
+	assert.Empty(t, told(), "again")
+	l.Presence(second(2), known())
+	l.Sample(a, second(1), second(2), 50)
+	l.Energy(second(2), 500)
+	l.Flush()
+	assert.Equal(t, []string{"2s 1500"}, told())
+	l.Energy(second(3), 500)
+	l.Flush()
+	assert.Equal(t, []string{"2s 0", "3s 500"}, told(), "the other has ended, and was told in full")
+	l.Energy(second(4), 500)
+	l.Flush()
+	assert.Equal(t, []string{"4s 1000"}, told())
 }
 
 func TestHoldingsTellNobody(t *testing.T) {

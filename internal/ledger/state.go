@@ -80,6 +80,7 @@ func Restore(config Config, s State) (*Ledger, error) {
 		return nil, err
 	}
 	l := New(config, s.Until)
+	l.toldUntil = s.Until.UnixNano()
 	l.booked, l.freed, l.idle.milliwatts = amountOf(s.Booked), amountOf(s.Freed), s.IdlePower
 	for i, a := range s.Accounts {
 		if err := l.reopen(a); err != nil {
@@ -135,7 +136,7 @@ func (l *Ledger) reopen(a AccountState) error {
 		Workload: p.workload, Kind: p.kind, Attribution: a.Attribution, Method: a.Method,
 		Millijoules: a.Millijoules, Start: a.Start,
 	})
-	e.At = l.closedTime
+	e.At, e.begun = l.closedTime, true
 	p.accounts[a.Attribution][a.Method] = e
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/selfreport"
 )
 
 // initialPIDNamespace is the host's: PROC_PID_INIT_INO, 0xEFFFFFFC, in Linux' include/linux/proc_ns.h.
@@ -17,35 +19,39 @@ const initialPIDNamespace = "pid:[4026531836]"
 
 const capSysPtrace = 19 // include/uapi/linux/capability.h
 
-// Check looks for what keeps the collector from naming workloads: each sentence says what is missing, what
-// follows, and what to do. None if nothing is missing. It is for the start, to be logged once.
-func (r *Resolver) Check() (degradations []string) {
+// Check looks for what keeps the collector from naming workloads: what is missing, what follows, and what to do. None
+// if nothing is missing. It is for the start, to be logged once.
+func (r *Resolver) Check() (rows []selfreport.Row) {
+	lack := func(what, detail, remedy string) {
+		rows = append(rows, selfreport.Row{What: what, State: selfreport.Refused, Detail: detail, Remedy: remedy})
+	}
 	own := r.proc.root + "/self"
 	namespace, err := os.Readlink(own + "/ns/pid")
 	switch {
 	case err != nil:
-		return []string{"processes cannot be looked up: " + r.proc.root + " is no proc file system of this machine (" + err.Error() +
-			"); energy is attributed to no process; mount the host's /proc there"}
+		lack("processes", r.proc.root+" is no proc file system of this machine ("+err.Error()+"): energy is attributed to no process",
+			"mount the host's /proc there")
+		return rows
 	case namespace != initialPIDNamespace:
-		degradations = append(degradations, "the collector is not in the host's PID namespace ("+namespace+
-			"); the driver hides the processes of others, and their energy stays unattributed or goes to the owner of the whole GPU"+
-			"; set hostPID: true in Kubernetes, --pid=host with docker; mounting the host's /proc is not enough")
+		lack("processes of other containers", "the collector is not in the host's PID namespace ("+namespace+
+			"): the driver hides the processes of others, and their energy stays unattributed or goes to the owner of the whole GPU",
+			"set hostPID: true in Kubernetes, --pid=host with docker; mounting the host's /proc is not enough")
 	}
 	if _, err := r.proc.stat(r.proc.file(1, "stat")); err != nil {
-		degradations = append(degradations, "the processes of other users are hidden (hidepid of "+r.proc.root+
-			"); their energy stays unattributed; run as root, or add the collector's user to the group of the mount option gid=")
+		lack("processes of other users", "they are hidden (hidepid of "+r.proc.root+"): their energy stays unattributed",
+			"run as root, or add the collector's user to the group of the mount option gid=")
 	}
 	if !r.readsEnviron(own) {
-		degradations = append(degradations, "the environment of other users' processes cannot be read"+
-			"; OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME, and the ids of batch jobs and training runs are known of the collector's own user at most"+
-			"; add CAP_SYS_PTRACE (securityContext.capabilities in Kubernetes, --cap-add with docker, AmbientCapabilities= in systemd), and if"+
-			" that is there, allow ptrace read in the AppArmor or SELinux profile")
+		lack("environment of processes", "that of other users cannot be read: OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME, "+
+			"and the ids of batch jobs and training runs are known of the collector's own user at most",
+			"add CAP_SYS_PTRACE (securityContext.capabilities in Kubernetes, --cap-add with docker, AmbientCapabilities= in systemd), and if"+
+				" that is there, allow ptrace read in the AppArmor or SELinux profile")
 	}
 	if _, err := os.ReadDir(filepath.Join(r.pods.root, "pods")); r.pods.root != "" && err != nil && !errors.Is(err, fs.ErrNotExist) {
-		degradations = append(degradations, "the kubelet's logs cannot be listed ("+err.Error()+
-			"); workloads have k8s.pod.uid and no names of pods; run as root, or let the k8s_attributes processor add the names by k8s.pod.uid")
+		lack("names of pods", "the kubelet's logs cannot be listed ("+err.Error()+"): workloads have k8s.pod.uid and no names of pods",
+			"run as root, or let the k8s_attributes processor add the names by k8s.pod.uid")
 	}
-	return degradations
+	return rows
 }
 
 // SeesAll reports whether all processes of the machine can be seen: those of other PID namespaces are hidden.

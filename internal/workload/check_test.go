@@ -5,11 +5,12 @@ package workload
 
 import (
 	"os"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/selfreport"
 )
 
 func TestCheck(t *testing.T) {
@@ -46,7 +47,7 @@ func TestCheck(t *testing.T) {
 			tt.change(tr)
 			got := tr.resolver().Check()
 			assert.Len(t, got, (len(tt.want)+1)/2)
-			all := strings.Join(got, "\n")
+			all := selfreport.Table(got)
 			for _, part := range tt.want {
 				assert.Contains(t, all, part)
 			}
@@ -57,10 +58,9 @@ func TestCheck(t *testing.T) {
 func TestCheckThisMachine(t *testing.T) {
 	namespace, err := os.Readlink("/proc/self/ns/pid")
 	require.NoError(t, err)
-	for _, sentence := range NewResolver(Config{}).Check() {
-		if namespace == initialPIDNamespace {
-			assert.NotContains(t, sentence, "PID namespace")
-		}
-		assert.NotContains(t, sentence, "no proc file system")
+	all := selfreport.Table(NewResolver(Config{}).Check())
+	if namespace == initialPIDNamespace {
+		assert.NotContains(t, all, "PID namespace")
 	}
+	assert.NotContains(t, all, "no proc file system")
 }

@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	podresources "k8s.io/kubelet/pkg/apis/podresources/v1"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/selfreport"
 )
 
 // KubeletConfig says how to ask the kubelet.
@@ -44,9 +46,11 @@ type Kubelet struct {
 
 	refreshing sync.Mutex
 	answered   time.Time
-	state      kubeletState
 	unresolved bool
 
+	mu        sync.Mutex
+	state     kubeletState
+	problem   string // why it fails
 	current   atomic.Pointer[allocation]
 	refreshes atomic.Int64
 	failures  atomic.Int64
@@ -214,7 +218,12 @@ func (k *Kubelet) enter(s kubeletState, err error) {
 		return
 	}
 	before := k.state
+	k.mu.Lock()
 	k.state = s
+	if k.problem = ""; err != nil {
+		k.problem = err.Error()
+	}
+	k.mu.Unlock()
 	log, socket := k.config.Logger, zap.String("socket", k.config.Socket)
 	switch s {
 	case answering:
@@ -226,6 +235,24 @@ func (k *Kubelet) enter(s kubeletState, err error) {
 			log.Info("the kubelet's socket is gone; its last answer is used for 5 minutes", socket)
 		}
 	}
+}
+
+// Row says whether the kubelet answers.
+func (k *Kubelet) Row() selfreport.Row {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	r := selfreport.Row{What: "GPUs of pods", Detail: k.config.Socket}
+	switch k.state {
+	case answering:
+		r.State = selfreport.Used
+	case failing:
+		r.State, r.Detail = selfreport.Refused, r.Detail+": "+k.problem
+		r.Remedy = "give the collector's user or group access to the socket, or run it as root"
+	default:
+		r.State, r.Detail = selfreport.Absent, r.Detail+" is not there"
+		r.Remedy = "where there is a kubelet, mount its folder /var/lib/kubelet/pod-resources"
+	}
+	return r
 }
 
 func (k *Kubelet) report(unresolved int) {

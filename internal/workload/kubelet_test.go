@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/otelcol-carbon/otelcol-carbon/internal/selfreport"
 	"github.com/otelcol-carbon/otelcol-carbon/testbed/fakekubelet"
 )
 
@@ -62,12 +63,14 @@ func TestKubeletComesAndGoes(t *testing.T) {
 		require.ErrorIs(t, k.Refresh(t.Context()), fs.ErrNotExist)
 	}
 	assert.Len(t, k.Holders(ref), 1, "containers outlive a restart of the kubelet")
+	assert.Equal(t, selfreport.Absent, k.Row().State)
 	logged("socket is gone")
 
 	fake.Restart()
 	fake.SetPods(fakekubelet.Pod("ml", "b", "main", "nvidia.com/gpu", gpu0))
 	require.NoError(t, k.Refresh(t.Context()))
 	assert.Equal(t, "b", k.Holders(ref)[0].Pod)
+	assert.Equal(t, selfreport.Used, k.Row().State)
 	logged("says which pods hold")
 
 	fake.Fail(errors.New("not now"))
@@ -75,6 +78,8 @@ func TestKubeletComesAndGoes(t *testing.T) {
 		require.ErrorContains(t, k.Refresh(t.Context()), "not now")
 	}
 	assert.Len(t, k.Holders(ref), 1)
+	assert.Equal(t, selfreport.Refused, k.Row().State)
+	assert.Contains(t, k.Row().Detail, "not now")
 	logged("does not say")
 	now = now.Add(memory + 1)
 	require.Error(t, k.Refresh(t.Context()))

@@ -7,6 +7,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -190,10 +191,12 @@ func (h *harness) skipped() map[string]int64 {
 	return counts
 }
 
-// messages is what has been logged since the last call, without the framework's own lines.
+// messages is what has been logged since the last call, without the self-report.
 func (h *harness) messages() (messages []string) {
 	for _, entry := range h.logs.TakeAll() {
-		messages = append(messages, entry.Message)
+		if !strings.HasPrefix(entry.Message, "self-report") {
+			messages = append(messages, entry.Message)
+		}
 	}
 	return messages
 }

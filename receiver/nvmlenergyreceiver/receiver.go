@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
@@ -33,6 +34,9 @@ type nvmlEnergyReceiver struct {
 	reporter *reporter
 	fleet    *fleet // nil unless started
 	leave    func() // the other receivers of the machine
+
+	started    time.Time
+	introduced bool
 }
 
 func newNVMLEnergyReceiver(cfg *Config, set receiver.Settings, next consumer.Metrics, driver nvml.Driver, options ...scraperhelper.ControllerOption) (*nvmlEnergyReceiver, error) {
@@ -80,6 +84,7 @@ func (r *nvmlEnergyReceiver) start(ctx context.Context, host component.Host) (er
 	if err := r.fleet.observe(c.telemetry); err != nil {
 		return err
 	}
+	r.started = time.Now()
 	go r.fleet.run()
 	r.leave = machine.Join(c.cfg.Host.Path(), r.fleet)
 	if !c.cfg.Required {
@@ -94,6 +99,7 @@ func (r *nvmlEnergyReceiver) start(ctx context.Context, host component.Host) (er
 
 // scrape makes no call to the driver, and so does not wait for one.
 func (r *nvmlEnergyReceiver) scrape(ctx context.Context) (pmetric.Metrics, error) {
+	r.introduce(time.Now())
 	return r.reporter.collect(ctx, r.fleet.known())
 }
 

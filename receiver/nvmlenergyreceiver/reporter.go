@@ -38,7 +38,7 @@ type reported struct {
 	energy      [methods]stream
 	at          time.Time // the last reading that went into a point
 	millijoules uint64    // the energy then
-	shares      shares
+	shares      []share   // what the last process told last, which comes first
 }
 
 // stream is one of hw.energy.

@@ -15,13 +15,6 @@ import (
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/metadata"
 )
 
-// shares is what has been told of the accounts of a GPU.
-type shares struct {
-	told  map[*ledger.Account]bool
-	until pcommon.Timestamp
-	kept  []share // what the last process told last, which comes first
-}
-
 // share is a point of workload.energy.
 type share struct {
 	workload *workload.Workload // nil if it is none
@@ -38,11 +31,7 @@ type share struct {
 
 // sharesDue reports whether there is something to tell.
 func (g *gpu) sharesDue() bool {
-	if g.ledger == nil {
-		return false
-	}
-	_, until := g.ledger.Booked()
-	return len(g.reported.shares.kept) > 0 || pcommon.NewTimestampFromTime(until) > g.reported.shares.until
+	return g.ledger != nil && (len(g.reported.shares) > 0 || g.ledger.Due())
 }
 
 // appendShares adds the points of a GPU, and frees the accounts that have ended with them.
@@ -50,41 +39,17 @@ func (g *gpu) appendShares(to []share) []share {
 	if g.ledger == nil {
 		return to
 	}
-	to = append(to, g.reported.shares.kept...)
-	g.reported.shares.kept = nil
-	_, until := g.ledger.Booked()
-	at := pcommon.NewTimestampFromTime(until)
-	if at <= g.reported.shares.until {
-		return to
-	}
-	g.reported.shares.until = at
-	told := make(map[*ledger.Account]bool, len(g.reported.shares.told))
-	for a := range g.ledger.Accounts() {
-		s := g.share(a)
-		if !g.reported.shares.told[a] {
-			first := s
-			first.at, first.joules = s.start, 0
-			to = append(to, first)
-		}
-		if s.at > s.start {
-			to = append(to, s)
-		}
-		told[a] = true
-	}
-	g.reported.shares.told = told
-	g.ledger.Reported()
+	to = append(to, g.reported.shares...)
+	g.reported.shares = nil
+	g.ledger.Tell(func(a ledger.Account) { to = append(to, g.share(&a)) })
 	return to
 }
 
 // keptShares has the accounts that were restored told as they were.
 func (g *gpu) keptShares() {
-	g.reported.shares.told = map[*ledger.Account]bool{}
 	for a := range g.ledger.Accounts() {
-		g.reported.shares.kept = append(g.reported.shares.kept, g.share(a))
-		g.reported.shares.told[a] = true
+		g.reported.shares = append(g.reported.shares, g.share(a))
 	}
-	_, until := g.ledger.Booked()
-	g.reported.shares.until = pcommon.NewTimestampFromTime(until)
 }
 
 func (g *gpu) share(a *ledger.Account) share {

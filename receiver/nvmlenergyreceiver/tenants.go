@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"sync"
 
-	"go.uber.org/zap"
-
 	"github.com/otelcol-carbon/otelcol-carbon/internal/workload"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/workload/resourceslices"
 )
@@ -22,7 +20,6 @@ type tenants struct {
 	all bool
 
 	*common
-	warned sync.Once
 
 	mu    sync.Mutex
 	slots map[string]int // by the workload's ID, how many GPUs tell it apart
@@ -53,15 +50,6 @@ func newTenants(c *common) (*tenants, error) {
 }
 
 func (t *tenants) close() { t.kubelet.Shutdown() }
-
-// warn says once what is missing to find out who uses a GPU. A machine without one does not want to know.
-func (t *tenants) warn() {
-	t.warned.Do(func() {
-		for _, problem := range t.resolver.Check() {
-			t.logger.Warn("energy cannot be attributed in full", zap.String("reason", problem))
-		}
-	})
-}
 
 // admit gives a workload one of max_workloads slots, if one is left.
 func (t *tenants) admit(w *workload.Workload) bool {

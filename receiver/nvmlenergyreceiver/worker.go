@@ -98,7 +98,6 @@ func (w *worker) arrive() {
 		if minor, err := w.device.Minor(); err == nil {
 			node = fmt.Sprintf("nvidia%d", minor)
 		}
-		g.tenants.warn()
 		w.census = newCensus(g.tenants, g.id, node, g.diary)
 	}
 	g.mu.Lock()
