@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,13 +23,16 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	_ "google.golang.org/grpc/encoding/gzip" // what the exporter compresses with
+	"google.golang.org/grpc/status"
 )
 
 // sink is an OTLP backend on loopback that remembers every point of every sum and gauge.
 type sink struct {
 	pmetricotlp.UnimplementedGRPCServer
 	address string
+	away    atomic.Bool // it refuses everything
 
 	mu     sync.Mutex
 	points []point
@@ -55,6 +59,9 @@ func newSink(tb testing.TB) *sink {
 }
 
 func (s *sink) Export(_ context.Context, request pmetricotlp.ExportRequest) (pmetricotlp.ExportResponse, error) {
+	if s.away.Load() {
+		return pmetricotlp.NewExportResponse(), status.Error(codes.Unavailable, "away")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.points = append(s.points, flatten(request.Metrics())...)

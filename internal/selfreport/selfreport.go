@@ -6,6 +6,7 @@
 package selfreport
 
 import (
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -40,9 +41,13 @@ const (
 	Off State = "off"
 )
 
-// Log writes the table, as one entry.
+// Log writes the table, as one entry: a warning if something is refused, as then there is something to do.
 func Log(logger *zap.Logger, rows []Row) {
-	logger.Info("self-report\n" + Table(rows))
+	level := zap.InfoLevel
+	if slices.ContainsFunc(rows, func(r Row) bool { return r.State == Refused }) {
+		level = zap.WarnLevel
+	}
+	logger.Log(level, "self-report\n"+Table(rows))
 }
 
 // Table has a line for each row, and one below it for each remedy.
