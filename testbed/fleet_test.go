@@ -154,7 +154,7 @@ func TestAFleetInTrouble(t *testing.T) {
 	const watts = 600
 	f := &fleet{t: t, backend: newSink(t), gateways: map[string]*collector{}}
 	epoch := time.Now()
-	const from, until = 3 * time.Second, 24 * time.Second
+	const from, until = 12 * time.Second, 33 * time.Second
 	scenario := func(i int) fakenvml.Scenario {
 		return fakenvml.Scenario{Epoch: epoch, GPUs: []fakenvml.GPU{{UUID: uuid(i), Name: h100, Power: pulse(t, watts, from, until)}}}
 	}
@@ -167,6 +167,7 @@ func TestAFleetInTrouble(t *testing.T) {
 	}
 	a.eventually(told, "energy of both")
 	require.Less(t, time.Since(epoch), from, "nothing is used before the first reading")
+	time.Sleep(time.Until(epoch.Add(from)))
 
 	three := f.gateway()
 	f.scale(one, two, three)

@@ -132,3 +132,31 @@ const userHZ = 100
 func (s stat) sinceBoot() time.Duration {
 	return time.Duration(s.start) * (time.Second / userHZ)
 }
+
+// OfCGroup is what the path of a control group proves, where none of its processes can be asked; nil if that is nothing.
+func (r *Resolver) OfCGroup(path string) *Workload {
+	cgroup := ParseCGroup("0::" + path)
+	w := &Workload{Attributes: map[string]string{}}
+	proven := attributes{of: w.Attributes}
+	proven.container(cgroup)
+	proven.job(cgroup, environ{})
+	switch {
+	case cgroup.contained():
+		w.Kind = Container
+		if cgroup.PodUID != "" {
+			proven.pod(r.pods.find(cgroup.ContainerID, cgroup.PodUID))
+		}
+	case len(w.Attributes) > 0:
+		w.Kind = Job
+	case cgroup.Unit != "" || cgroup.Machine != "":
+		w.Kind = Unit
+	default:
+		return nil
+	}
+	if w.Kind == Container || w.Kind == Unit {
+		proven.unit(cgroup)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.intern(w)
+}

@@ -4,14 +4,18 @@
 package hostenergyreceiver
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/scraper/scraperhelper"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/host"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/metadata"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/model"
 )
 
 // Config of the receiver. Nothing in it is mandatory.
@@ -20,49 +24,61 @@ type Config struct {
 	Metrics    metadata.MetricsBuilderConfig  `mapstructure:",squash"`
 	Host       host.Config                    `mapstructure:",squash"`
 
-	// Required refuses to start when no RAPL package counter can be read, instead of using the model.
+	// Required refuses to start when no energy counter of a CPU package can be read, instead of using the model.
 	Required bool `mapstructure:"required"`
 
-	// Model estimates the energy of the CPU where RAPL cannot be read.
-	Model ModelConfig `mapstructure:"model"`
+	// Model estimates the energy of CPU and memory where no sensor tells it.
+	Model model.Config `mapstructure:"model"`
+
+	Attribution AttributionConfig `mapstructure:"attribution"`
 }
 
-// ModelConfig holds the constants of the CPU model, in watts per logical CPU.
-//
-// The defaults are the averages that Cloud Carbon Footprint uses for an AWS instance of unknown
-// microarchitecture: 0.74 W idle, 3.5 W at full load (its Methodology, Appendix I, commit 1559c18,
-// read 2026-11-22), from SPECpower_ssj2008 results. Standard uncertainty of the energy: about 30 %.
-// What they contain, and how they compare with RAPL on real servers, is in the README.
-type ModelConfig struct {
-	// IdlePowerPerCPU is drawn by each online logical CPU at all times, in W.
-	IdlePowerPerCPU float64 `mapstructure:"idle_power_per_cpu"`
+// AttributionConfig is about who used the energy.
+type AttributionConfig struct {
+	// Enabled splits the energy over those who used it.
+	Enabled bool `mapstructure:"enabled"`
 
-	// MaxPowerPerCPU is drawn by each logical CPU that is busy, in W.
-	MaxPowerPerCPU float64 `mapstructure:"max_power_per_cpu"`
+	// Idle says who pays for what the hardware draws when it does nothing.
+	Idle ledger.IdlePolicy `mapstructure:"idle"`
+
+	// Residual says who pays for what the whole machine draws and none of its devices does.
+	Residual Residual `mapstructure:"residual"`
+
+	// MaxWorkloads is how many are told apart at a time.
+	MaxWorkloads int `mapstructure:"max_workloads"`
 }
 
-// Validate refuses powers that no logical CPU has.
-func (c ModelConfig) Validate() error {
-	// The negated comparisons refuse NaN as well.
-	if !(c.IdlePowerPerCPU >= 0 && c.IdlePowerPerCPU <= maxModelPower) {
-		return fmt.Errorf("idle_power_per_cpu: %v W is not between 0 and %v", c.IdlePowerPerCPU, maxModelPower)
+// Residual is a value of residual.
+type Residual string
+
+const (
+	// residualOwn makes it a series of its own, of kind residual.
+	residualOwn Residual = "own"
+	// residualSpread splits it by the energy that workloads used of all devices.
+	residualSpread Residual = "spread"
+)
+
+// Validate refuses what is wrong on any machine.
+func (c *AttributionConfig) Validate() error {
+	var errs []error
+	if !slices.Contains(ledger.IdlePolicies(), c.Idle) {
+		errs = append(errs, fmt.Errorf("idle: %q is none of %v", c.Idle, ledger.IdlePolicies()))
 	}
-	if !(c.MaxPowerPerCPU > 0 && c.MaxPowerPerCPU >= c.IdlePowerPerCPU && c.MaxPowerPerCPU <= maxModelPower) {
-		return fmt.Errorf("max_power_per_cpu: %v W is not above 0, at least idle_power_per_cpu (%v) and at most %v",
-			c.MaxPowerPerCPU, c.IdlePowerPerCPU, maxModelPower)
+	if c.Residual != residualOwn && c.Residual != residualSpread {
+		errs = append(errs, fmt.Errorf("residual: %q is neither %s nor %s", c.Residual, residualOwn, residualSpread))
 	}
-	return nil
+	if c.MaxWorkloads < 1 {
+		errs = append(errs, fmt.Errorf("max_workloads: %d: must be at least 1; set enabled to false to tell none apart", c.MaxWorkloads))
+	}
+	return errors.Join(errs...)
 }
-
-// maxModelPower, in W, is twice the power of the largest whole package on sale (500 W in 2026).
-const maxModelPower = 1000.0
 
 func createDefaultConfig() component.Config {
 	controller := scraperhelper.NewDefaultControllerConfig()
 	controller.CollectionInterval = 10 * time.Second
 	return &Config{
-		Controller: controller,
-		Metrics:    metadata.NewDefaultMetricsBuilderConfig(),
-		Model:      ModelConfig{IdlePowerPerCPU: 0.74, MaxPowerPerCPU: 3.5},
+		Controller:  controller,
+		Metrics:     metadata.NewDefaultMetricsBuilderConfig(),
+		Attribution: AttributionConfig{Enabled: true, Idle: ledger.IdleUnattributed, Residual: residualOwn, MaxWorkloads: 500},
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/host"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/model"
 )
 
 func TestConfigOfEveryKey(t *testing.T) {
@@ -27,6 +29,11 @@ required: true
 model:
   idle_power_per_cpu: 0.5
   max_power_per_cpu: 5
+  memory_power_per_gib: 0.4
+attribution:
+  idle: equal
+  residual: spread
+  max_workloads: 7
 metrics:
   hw.energy.inner:
     enabled: true
@@ -40,7 +47,8 @@ resource_attributes:
 	assert.Equal(t, 5*time.Second, cfg.Controller.Timeout)
 	assert.Equal(t, host.Config{RootPath: "/hostfs/", HostID: "rack-7", HostName: "node-a"}, cfg.Host)
 	assert.True(t, cfg.Required)
-	assert.Equal(t, ModelConfig{IdlePowerPerCPU: 0.5, MaxPowerPerCPU: 5}, cfg.Model)
+	assert.Equal(t, model.Config{IdlePowerPerCPU: 0.5, MaxPowerPerCPU: 5, MemoryPowerPerGiB: 0.4}, cfg.Model)
+	assert.Equal(t, AttributionConfig{Enabled: true, Idle: ledger.IdleEqual, Residual: residualSpread, MaxWorkloads: 7}, cfg.Attribution)
 	assert.True(t, cfg.Metrics.Metrics.HwEnergyInner.Enabled)
 	assert.False(t, cfg.Metrics.ResourceAttributes.HostName.Enabled)
 }
@@ -50,7 +58,8 @@ func TestDefaultConfig(t *testing.T) {
 	require.NoError(t, confmap.Validate(cfg))
 	assert.Equal(t, 10*time.Second, cfg.Controller.CollectionInterval)
 	assert.False(t, cfg.Required)
-	assert.Equal(t, ModelConfig{IdlePowerPerCPU: 0.74, MaxPowerPerCPU: 3.5}, cfg.Model)
+	assert.Zero(t, cfg.Model)
+	assert.Equal(t, AttributionConfig{Enabled: true, Idle: ledger.IdleUnattributed, Residual: residualOwn, MaxWorkloads: 500}, cfg.Attribution)
 	assert.True(t, cfg.Metrics.Metrics.HwEnergy.Enabled)
 	assert.True(t, cfg.Metrics.Metrics.HwHostEnergy.Enabled)
 	assert.False(t, cfg.Metrics.Metrics.HwEnergyInner.Enabled)
@@ -65,13 +74,10 @@ func TestConfigRefuses(t *testing.T) {
 		"unknown metric":     {"metrics: {hw.watts: {enabled: true}}", "hw.watts"},
 		"zero interval":      {"collection_interval: 0s", `"collection_interval": requires positive value`},
 		"relative root_path": {"root_path: hostfs", `root_path: "hostfs" is not an absolute path`},
-		"negative idle":      {"model: {idle_power_per_cpu: -1}", "model: idle_power_per_cpu: -1 W is not between 0 and 1000"},
-		"huge idle":          {"model: {idle_power_per_cpu: 2000, max_power_per_cpu: 3000}", "idle_power_per_cpu: 2000 W"},
-		"idle not a number":  {"model: {idle_power_per_cpu: .nan}", "idle_power_per_cpu: NaN W"},
-		"zero max":           {"model: {idle_power_per_cpu: 0, max_power_per_cpu: 0}", "max_power_per_cpu: 0 W is not above 0"},
-		"max below idle":     {"model: {idle_power_per_cpu: 5}", "model: max_power_per_cpu: 3.5 W is not above 0, at least idle_power_per_cpu (5) and at most 1000"},
-		"max not a number":   {"model: {max_power_per_cpu: .nan}", "max_power_per_cpu: NaN W"},
-		"infinite max":       {"model: {max_power_per_cpu: .inf}", "max_power_per_cpu: +Inf W"},
+		"negative power":     {"model: {idle_power_per_cpu: -1}", "model: idle_power_per_cpu: -1 W is not between 0"},
+		"unknown policy":     {"attribution: {idle: nobody}", `attribution: idle: "nobody" is none of [unattributed equal reserved proportional]`},
+		"unknown residual":   {"attribution: {residual: all}", `attribution: residual: "all" is neither own nor spread`},
+		"no workloads":       {"attribution: {max_workloads: 0}", "attribution: max_workloads: 0: must be at least 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := createDefaultConfig().(*Config)

@@ -4,14 +4,17 @@
 package hostenergyreceiver
 
 import (
-	"math"
+	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/sensor"
 )
 
 // The counter wraps eleven times in the hour between two scrapes. Only the receiver's own readings
@@ -23,13 +26,16 @@ func TestWrapsBetweenScrapes(t *testing.T) {
 		r := newRig(t, root, func(cfg *Config) { cfg.Controller.CollectionInterval = time.Hour })
 		begin := time.Now()
 		var reads []time.Duration
-		r.scraper.readUint = func(path string) (uint64, error) {
-			if filepath.Base(path) == "max_energy_range_uj" {
-				return rangeUJ, nil
+		r.reading(func(path string) ([]byte, error) {
+			switch filepath.Base(path) {
+			case "max_energy_range_uj":
+				return []byte(strconv.Itoa(rangeUJ)), nil
+			case "energy_uj":
+				reads = append(reads, time.Since(begin))
+				return strconv.AppendUint(nil, uint64(watts*time.Since(begin).Microseconds())%rangeUJ, 10), nil
 			}
-			reads = append(reads, time.Since(begin))
-			return uint64(watts*time.Since(begin).Microseconds()) % rangeUJ, nil
-		}
+			return os.ReadFile(path)
+		})
 		require.NoError(t, r.Start(t.Context(), nil))
 		time.Sleep(time.Hour)
 		synctest.Wait()
@@ -37,25 +43,27 @@ func TestWrapsBetweenScrapes(t *testing.T) {
 		require.Len(t, r.sink.AllMetrics(), 2)
 		require.NoError(t, r.Shutdown(t.Context()))
 
-		quarter := time.Duration(wrapSeconds(rangeUJ, scopePackage.maxPower()) / 4 * float64(time.Second))
+		quarter := time.Duration(rangeUJ / 4) // at 1 kW
 		for i := 1; i < len(reads); i++ {
 			assert.LessOrEqual(t, reads[i]-reads[i-1], quarter)
 		}
 	})
 }
 
+// Each sensor is read as often as it needs, and no more.
 func TestSamplingInterval(t *testing.T) {
-	for rangeUJ, want := range map[uint64]time.Duration{
-		0:             time.Minute,
-		65532610987:   16383152746 * time.Nanosecond, // ESU 16
-		math.MaxInt64: time.Minute,
-		1:             100 * time.Millisecond,
+	l := &ladder{}
+	assert.Equal(t, time.Minute, l.interval())
+	for _, tt := range []struct{ wants, then time.Duration }{
+		{0, time.Minute},
+		{16 * time.Second, 16 * time.Second},
+		{time.Hour, 16 * time.Second},
+		{time.Second, time.Second},
+		{time.Nanosecond, 100 * time.Millisecond},
 	} {
-		r := newRig(t, t.TempDir(), nil)
-		raw := uint64(0)
-		c := newCounter(rangeUJ, &raw)
-		_, _ = c.read(time.Now())
-		r.scraper.streams = []*stream{{sensor: c, scope: scopePackage}}
-		assert.InDelta(t, want, r.scraper.samplingInterval(), 2, rangeUJ)
+		d, f := fake("a", sensor.Package)
+		f.interval = tt.wants
+		l.devices = append(l.devices, d)
+		assert.Equal(t, tt.then, l.interval(), tt.wants)
 	}
 }

@@ -20,29 +20,40 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/metadata"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/sensor"
 )
 
 // tree unpacks testdata/name.txtar, the root of a machine. Real paths have colons, which neither
 // Go modules nor Windows allow in file names.
-func tree(t *testing.T, name string) (root string) {
-	t.Helper()
+func tree(tb testing.TB, name string) (root string) {
+	tb.Helper()
 	archive, err := txtar.ParseFile(filepath.Join("testdata", name+".txtar"))
-	require.NoError(t, err)
-	root = t.TempDir()
+	require.NoError(tb, err)
+	root = tb.TempDir()
 	for _, file := range archive.Files {
-		write(t, filepath.Join(root, file.Name), string(file.Data))
+		write(tb, filepath.Join(root, file.Name), string(file.Data))
 	}
 	return root
 }
 
-func write(t *testing.T, path, content string) {
-	t.Helper()
-	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+func write(tb testing.TB, path, content string) {
+	tb.Helper()
+	require.NoError(tb, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(tb, os.WriteFile(path, []byte(content), 0o600))
 }
 
 func energyFile(root, zone string) string {
-	return filepath.Join(root, powercap, zone, "energy_uj")
+	return filepath.Join(root, "sys/class/powercap", zone, "energy_uj")
+}
+
+// reading replaces how the rig's machine is read.
+func (r *rig) reading(read func(path string) ([]byte, error)) {
+	machine := r.scraper.machine
+	r.scraper.machine = func() sensor.Machine {
+		m := machine()
+		m.ReadFile = read
+		return m
+	}
 }
 
 // rig is a receiver on a tree, with what comes out of it.
@@ -53,11 +64,13 @@ type rig struct {
 	telemetry *componenttest.Telemetry
 }
 
-func newRig(t *testing.T, root string, change func(*Config)) *rig {
-	t.Helper()
+func newRig(tb testing.TB, root string, change func(*Config)) *rig {
+	tb.Helper()
 	cfg := createDefaultConfig().(*Config)
 	cfg.Host.RootPath = root
 	cfg.Controller.InitialDelay = 0
+	cfg.Attribution.Enabled = false // has tests of its own
+	cfg.Model.IdlePowerPerCPU, cfg.Model.MaxPowerPerCPU = 0.74, 3.5
 	if change != nil {
 		change(cfg)
 	}
@@ -69,11 +82,11 @@ func newRig(t *testing.T, root string, change func(*Config)) *rig {
 
 	var err error
 	r.hostEnergyReceiver, err = newHostEnergyReceiver(cfg, set, r.sink)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		require.NoError(t, r.Shutdown(ctx))
-		require.NoError(t, r.telemetry.Shutdown(ctx))
+	require.NoError(tb, err)
+	tb.Cleanup(func() {
+		ctx := context.WithoutCancel(tb.Context())
+		require.NoError(tb, r.Shutdown(ctx))
+		require.NoError(tb, r.telemetry.Shutdown(ctx))
 	})
 	return r
 }

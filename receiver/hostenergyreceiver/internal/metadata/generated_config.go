@@ -266,13 +266,66 @@ func (ms *HwPowerMetricConfig) Validate() error {
 	return nil
 }
 
+// WorkloadEnergyMetricAttributeKey specifies the key of an attribute for the workload.energy metric.
+type WorkloadEnergyMetricAttributeKey string
+
+const (
+	WorkloadEnergyMetricAttributeKeyHwID                WorkloadEnergyMetricAttributeKey = "hw.id"
+	WorkloadEnergyMetricAttributeKeyHwType              WorkloadEnergyMetricAttributeKey = "hw.type"
+	WorkloadEnergyMetricAttributeKeyWorkloadKind        WorkloadEnergyMetricAttributeKey = "workload.kind"
+	WorkloadEnergyMetricAttributeKeyWorkloadAttribution WorkloadEnergyMetricAttributeKey = "workload.attribution"
+	WorkloadEnergyMetricAttributeKeyEnergyMethod        WorkloadEnergyMetricAttributeKey = "energy.method"
+)
+
+// WorkloadEnergyMetricConfig provides config for the workload.energy metric.
+type WorkloadEnergyMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                             `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []WorkloadEnergyMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *WorkloadEnergyMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *WorkloadEnergyMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case WorkloadEnergyMetricAttributeKeyHwID, WorkloadEnergyMetricAttributeKeyHwType, WorkloadEnergyMetricAttributeKeyWorkloadKind, WorkloadEnergyMetricAttributeKeyWorkloadAttribution, WorkloadEnergyMetricAttributeKeyEnergyMethod:
+		default:
+			return fmt.Errorf("metric workload.energy doesn't have an attribute %v, valid attributes: [hw.id, hw.type, workload.kind, workload.attribution, energy.method]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // MetricsConfig provides config for hostenergy metrics.
 type MetricsConfig struct {
-	HwEnergy      HwEnergyMetricConfig      `mapstructure:"hw.energy"`
-	HwEnergyInner HwEnergyInnerMetricConfig `mapstructure:"hw.energy.inner"`
-	HwHostEnergy  HwHostEnergyMetricConfig  `mapstructure:"hw.host.energy"`
-	HwHostPower   HwHostPowerMetricConfig   `mapstructure:"hw.host.power"`
-	HwPower       HwPowerMetricConfig       `mapstructure:"hw.power"`
+	HwEnergy       HwEnergyMetricConfig       `mapstructure:"hw.energy"`
+	HwEnergyInner  HwEnergyInnerMetricConfig  `mapstructure:"hw.energy.inner"`
+	HwHostEnergy   HwHostEnergyMetricConfig   `mapstructure:"hw.host.energy"`
+	HwHostPower    HwHostPowerMetricConfig    `mapstructure:"hw.host.power"`
+	HwPower        HwPowerMetricConfig        `mapstructure:"hw.power"`
+	WorkloadEnergy WorkloadEnergyMetricConfig `mapstructure:"workload.energy"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
@@ -301,6 +354,11 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled:             false,
 			AggregationStrategy: AggregationStrategyAvg,
 			EnabledAttributes:   []HwPowerMetricAttributeKey{HwPowerMetricAttributeKeyHwID, HwPowerMetricAttributeKeyHwType, HwPowerMetricAttributeKeyHwName, HwPowerMetricAttributeKeyHwParent, HwPowerMetricAttributeKeyEnergyMethod, HwPowerMetricAttributeKeyEnergyScope},
+		},
+		WorkloadEnergy: WorkloadEnergyMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []WorkloadEnergyMetricAttributeKey{WorkloadEnergyMetricAttributeKeyHwID, WorkloadEnergyMetricAttributeKeyHwType, WorkloadEnergyMetricAttributeKeyWorkloadKind, WorkloadEnergyMetricAttributeKeyWorkloadAttribution, WorkloadEnergyMetricAttributeKeyEnergyMethod},
 		},
 	}
 }

@@ -51,6 +51,11 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []HwPowerMetricAttributeKey{HwPowerMetricAttributeKeyHwID, HwPowerMetricAttributeKeyHwType, HwPowerMetricAttributeKeyHwName, HwPowerMetricAttributeKeyHwParent, HwPowerMetricAttributeKeyEnergyMethod, HwPowerMetricAttributeKeyEnergyScope},
 					},
+					WorkloadEnergy: WorkloadEnergyMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []WorkloadEnergyMetricAttributeKey{WorkloadEnergyMetricAttributeKeyHwID, WorkloadEnergyMetricAttributeKeyHwType, WorkloadEnergyMetricAttributeKeyWorkloadKind, WorkloadEnergyMetricAttributeKeyWorkloadAttribution, WorkloadEnergyMetricAttributeKeyEnergyMethod},
+					},
 				},
 				ResourceAttributes: ResourceAttributesConfig{
 					HostID:   ResourceAttributeConfig{Enabled: true},
@@ -87,6 +92,11 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []HwPowerMetricAttributeKey{HwPowerMetricAttributeKeyHwID, HwPowerMetricAttributeKeyHwType, HwPowerMetricAttributeKeyHwName, HwPowerMetricAttributeKeyHwParent, HwPowerMetricAttributeKeyEnergyMethod, HwPowerMetricAttributeKeyEnergyScope},
 					},
+					WorkloadEnergy: WorkloadEnergyMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []WorkloadEnergyMetricAttributeKey{WorkloadEnergyMetricAttributeKeyHwID, WorkloadEnergyMetricAttributeKeyHwType, WorkloadEnergyMetricAttributeKeyWorkloadKind, WorkloadEnergyMetricAttributeKeyWorkloadAttribution, WorkloadEnergyMetricAttributeKeyEnergyMethod},
+					},
 				},
 				ResourceAttributes: ResourceAttributesConfig{
 					HostID:   ResourceAttributeConfig{Enabled: false},
@@ -98,7 +108,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwEnergyMetricConfig{}, HwEnergyInnerMetricConfig{}, HwHostEnergyMetricConfig{}, HwHostPowerMetricConfig{}, HwPowerMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwEnergyMetricConfig{}, HwEnergyInnerMetricConfig{}, HwHostEnergyMetricConfig{}, HwHostPowerMetricConfig{}, HwPowerMetricConfig{}, WorkloadEnergyMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}
@@ -159,6 +169,18 @@ func TestHwPowerMetricsConfig_Validate(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "metric hw.power doesn't have an attribute invalid, valid attributes: [hw.id, hw.type, hw.name, hw.parent, energy.method, energy.scope]")
 
 	cfg = DefaultMetricsConfig().HwPower
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestWorkloadEnergyMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().WorkloadEnergy
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []WorkloadEnergyMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric workload.energy doesn't have an attribute invalid, valid attributes: [hw.id, hw.type, workload.kind, workload.attribution, energy.method]")
+
+	cfg = DefaultMetricsConfig().WorkloadEnergy
 	cfg.AggregationStrategy = "invalid"
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }

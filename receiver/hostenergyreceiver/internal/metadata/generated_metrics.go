@@ -26,6 +26,7 @@ type AttributeEnergyMethod int
 const (
 	_ AttributeEnergyMethod = iota
 	AttributeEnergyMethodCounter
+	AttributeEnergyMethodIntegrated
 	AttributeEnergyMethodModel
 )
 
@@ -34,6 +35,8 @@ func (av AttributeEnergyMethod) String() string {
 	switch av {
 	case AttributeEnergyMethodCounter:
 		return "counter"
+	case AttributeEnergyMethodIntegrated:
+		return "integrated"
 	case AttributeEnergyMethodModel:
 		return "model"
 	}
@@ -42,8 +45,9 @@ func (av AttributeEnergyMethod) String() string {
 
 // MapAttributeEnergyMethod is a helper map of string to AttributeEnergyMethod attribute value.
 var MapAttributeEnergyMethod = map[string]AttributeEnergyMethod{
-	"counter": AttributeEnergyMethodCounter,
-	"model":   AttributeEnergyMethodModel,
+	"counter":    AttributeEnergyMethodCounter,
+	"integrated": AttributeEnergyMethodIntegrated,
+	"model":      AttributeEnergyMethodModel,
 }
 
 // AttributeEnergyScope specifies the value energy.scope attribute.
@@ -55,6 +59,7 @@ const (
 	AttributeEnergyScopeDram
 	AttributeEnergyScopeCore
 	AttributeEnergyScopeUncore
+	AttributeEnergyScopeModule
 )
 
 // String returns the string representation of the AttributeEnergyScope.
@@ -68,6 +73,8 @@ func (av AttributeEnergyScope) String() string {
 		return "core"
 	case AttributeEnergyScopeUncore:
 		return "uncore"
+	case AttributeEnergyScopeModule:
+		return "module"
 	}
 	return ""
 }
@@ -78,6 +85,7 @@ var MapAttributeEnergyScope = map[string]AttributeEnergyScope{
 	"dram":    AttributeEnergyScopeDram,
 	"core":    AttributeEnergyScopeCore,
 	"uncore":  AttributeEnergyScopeUncore,
+	"module":  AttributeEnergyScopeModule,
 }
 
 // AttributeHwType specifies the value hw.type attribute.
@@ -87,6 +95,7 @@ const (
 	_ AttributeHwType = iota
 	AttributeHwTypeCPU
 	AttributeHwTypeMemory
+	AttributeHwTypeEnclosure
 )
 
 // String returns the string representation of the AttributeHwType.
@@ -96,14 +105,43 @@ func (av AttributeHwType) String() string {
 		return "cpu"
 	case AttributeHwTypeMemory:
 		return "memory"
+	case AttributeHwTypeEnclosure:
+		return "enclosure"
 	}
 	return ""
 }
 
 // MapAttributeHwType is a helper map of string to AttributeHwType attribute value.
 var MapAttributeHwType = map[string]AttributeHwType{
-	"cpu":    AttributeHwTypeCPU,
-	"memory": AttributeHwTypeMemory,
+	"cpu":       AttributeHwTypeCPU,
+	"memory":    AttributeHwTypeMemory,
+	"enclosure": AttributeHwTypeEnclosure,
+}
+
+// AttributeModel specifies the value model attribute.
+type AttributeModel int
+
+const (
+	_ AttributeModel = iota
+	AttributeModelTable
+	AttributeModelCalibrated
+)
+
+// String returns the string representation of the AttributeModel.
+func (av AttributeModel) String() string {
+	switch av {
+	case AttributeModelTable:
+		return "table"
+	case AttributeModelCalibrated:
+		return "calibrated"
+	}
+	return ""
+}
+
+// MapAttributeModel is a helper map of string to AttributeModel attribute value.
+var MapAttributeModel = map[string]AttributeModel{
+	"table":      AttributeModelTable,
+	"calibrated": AttributeModelCalibrated,
 }
 
 // AttributeReason specifies the value reason attribute.
@@ -140,6 +178,86 @@ var MapAttributeReason = map[string]AttributeReason{
 	"gap":         AttributeReasonGap,
 }
 
+// AttributeWorkloadAttribution specifies the value workload.attribution attribute.
+type AttributeWorkloadAttribution int
+
+const (
+	_ AttributeWorkloadAttribution = iota
+	AttributeWorkloadAttributionExclusive
+	AttributeWorkloadAttributionMeasuredShare
+	AttributeWorkloadAttributionEstimatedShare
+)
+
+// String returns the string representation of the AttributeWorkloadAttribution.
+func (av AttributeWorkloadAttribution) String() string {
+	switch av {
+	case AttributeWorkloadAttributionExclusive:
+		return "exclusive"
+	case AttributeWorkloadAttributionMeasuredShare:
+		return "measured_share"
+	case AttributeWorkloadAttributionEstimatedShare:
+		return "estimated_share"
+	}
+	return ""
+}
+
+// MapAttributeWorkloadAttribution is a helper map of string to AttributeWorkloadAttribution attribute value.
+var MapAttributeWorkloadAttribution = map[string]AttributeWorkloadAttribution{
+	"exclusive":       AttributeWorkloadAttributionExclusive,
+	"measured_share":  AttributeWorkloadAttributionMeasuredShare,
+	"estimated_share": AttributeWorkloadAttributionEstimatedShare,
+}
+
+// AttributeWorkloadKind specifies the value workload.kind attribute.
+type AttributeWorkloadKind int
+
+const (
+	_ AttributeWorkloadKind = iota
+	AttributeWorkloadKindContainer
+	AttributeWorkloadKindJob
+	AttributeWorkloadKindUnit
+	AttributeWorkloadKindProcess
+	AttributeWorkloadKindIdle
+	AttributeWorkloadKindUnattributed
+	AttributeWorkloadKindResidual
+	AttributeWorkloadKindOther
+)
+
+// String returns the string representation of the AttributeWorkloadKind.
+func (av AttributeWorkloadKind) String() string {
+	switch av {
+	case AttributeWorkloadKindContainer:
+		return "container"
+	case AttributeWorkloadKindJob:
+		return "job"
+	case AttributeWorkloadKindUnit:
+		return "unit"
+	case AttributeWorkloadKindProcess:
+		return "process"
+	case AttributeWorkloadKindIdle:
+		return "idle"
+	case AttributeWorkloadKindUnattributed:
+		return "unattributed"
+	case AttributeWorkloadKindResidual:
+		return "residual"
+	case AttributeWorkloadKindOther:
+		return "other"
+	}
+	return ""
+}
+
+// MapAttributeWorkloadKind is a helper map of string to AttributeWorkloadKind attribute value.
+var MapAttributeWorkloadKind = map[string]AttributeWorkloadKind{
+	"container":    AttributeWorkloadKindContainer,
+	"job":          AttributeWorkloadKindJob,
+	"unit":         AttributeWorkloadKindUnit,
+	"process":      AttributeWorkloadKindProcess,
+	"idle":         AttributeWorkloadKindIdle,
+	"unattributed": AttributeWorkloadKindUnattributed,
+	"residual":     AttributeWorkloadKindResidual,
+	"other":        AttributeWorkloadKindOther,
+}
+
 var MetricsInfo = metricsInfo{
 	HwEnergy: metricInfo{
 		Name:       "hw.energy",
@@ -161,14 +279,19 @@ var MetricsInfo = metricsInfo{
 		Name:       "hw.power",
 		Attributes: []string{"hw.id", "hw.type", "hw.name", "hw.parent", "energy.method", "energy.scope"},
 	},
+	WorkloadEnergy: metricInfo{
+		Name:       "workload.energy",
+		Attributes: []string{"hw.id", "hw.type", "workload.kind", "workload.attribution", "energy.method"},
+	},
 }
 
 type metricsInfo struct {
-	HwEnergy      metricInfo
-	HwEnergyInner metricInfo
-	HwHostEnergy  metricInfo
-	HwHostPower   metricInfo
-	HwPower       metricInfo
+	HwEnergy       metricInfo
+	HwEnergyInner  metricInfo
+	HwHostEnergy   metricInfo
+	HwHostPower    metricInfo
+	HwPower        metricInfo
+	WorkloadEnergy metricInfo
 }
 
 type metricInfo struct {
@@ -414,7 +537,7 @@ type metricHwHostEnergy struct {
 // init fills hw.host.energy metric with initial data.
 func (m *metricHwHostEnergy) init() {
 	m.data.SetName("hw.host.energy")
-	m.data.SetDescription("Energy that the whole machine has consumed, as its platform sensor (psys) sees it.")
+	m.data.SetDescription("Energy that the whole machine has consumed, as one sensor sees it (BMC, ACPI power meter, psys, battery).")
 	m.data.SetUnit("J")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -694,6 +817,109 @@ func newMetricHwPower(cfg HwPowerMetricConfig) metricHwPower {
 	return m
 }
 
+type metricWorkloadEnergy struct {
+	data          pmetric.Metric             // data buffer for generated metric.
+	config        WorkloadEnergyMetricConfig // metric config provided by user.
+	capacity      int                        // max observed number of data points added to the metric.
+	aggDataPoints []float64                  // slice containing number of aggregated datapoints at each index
+}
+
+// init fills workload.energy metric with initial data.
+func (m *metricWorkloadEnergy) init() {
+	m.data.SetName("workload.energy")
+	m.data.SetDescription("Energy of the component that the workload has used. The workload is the resource. The sum over all is that of hw.energy.")
+	m.data.SetUnit("J")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricWorkloadEnergy) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwTypeAttributeValue string, workloadKindAttributeValue string, workloadAttributionAttributeValue string, energyMethodAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, WorkloadEnergyMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, WorkloadEnergyMetricAttributeKeyHwType) {
+		dp.Attributes().PutStr("hw.type", hwTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, WorkloadEnergyMetricAttributeKeyWorkloadKind) {
+		dp.Attributes().PutStr("workload.kind", workloadKindAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, WorkloadEnergyMetricAttributeKeyWorkloadAttribution) {
+		dp.Attributes().PutStr("workload.attribution", workloadAttributionAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, WorkloadEnergyMetricAttributeKeyEnergyMethod) {
+		dp.Attributes().PutStr("energy.method", energyMethodAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricWorkloadEnergy) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricWorkloadEnergy) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricWorkloadEnergy(cfg WorkloadEnergyMetricConfig) metricWorkloadEnergy {
+	m := metricWorkloadEnergy{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
@@ -709,6 +935,7 @@ type MetricsBuilder struct {
 	metricHwHostEnergy             metricHwHostEnergy
 	metricHwHostPower              metricHwHostPower
 	metricHwPower                  metricHwPower
+	metricWorkloadEnergy           metricWorkloadEnergy
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -739,6 +966,7 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricHwHostEnergy:             newMetricHwHostEnergy(mbc.Metrics.HwHostEnergy),
 		metricHwHostPower:              newMetricHwHostPower(mbc.Metrics.HwHostPower),
 		metricHwPower:                  newMetricHwPower(mbc.Metrics.HwPower),
+		metricWorkloadEnergy:           newMetricWorkloadEnergy(mbc.Metrics.WorkloadEnergy),
 		resourceAttributeIncludeFilter: make(map[string]filter.Filter),
 		resourceAttributeExcludeFilter: make(map[string]filter.Filter),
 	}
@@ -829,6 +1057,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricHwHostEnergy.emit(ils.Metrics())
 	mb.metricHwHostPower.emit(ils.Metrics())
 	mb.metricHwPower.emit(ils.Metrics())
+	mb.metricWorkloadEnergy.emit(ils.Metrics())
 
 	for _, op := range options {
 		op.apply(rm)
@@ -883,6 +1112,11 @@ func (mb *MetricsBuilder) RecordHwHostPowerDataPoint(ts pcommon.Timestamp, val f
 // RecordHwPowerDataPoint adds a data point to hw.power metric.
 func (mb *MetricsBuilder) RecordHwPowerDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwTypeAttributeValue AttributeHwType, hwNameAttributeValue string, energyMethodAttributeValue AttributeEnergyMethod, energyScopeAttributeValue AttributeEnergyScope, options ...MetricAttributeOption) {
 	mb.metricHwPower.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwTypeAttributeValue.String(), hwNameAttributeValue, energyMethodAttributeValue.String(), energyScopeAttributeValue.String(), options...)
+}
+
+// RecordWorkloadEnergyDataPoint adds a data point to workload.energy metric.
+func (mb *MetricsBuilder) RecordWorkloadEnergyDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwTypeAttributeValue AttributeHwType, workloadKindAttributeValue AttributeWorkloadKind, workloadAttributionAttributeValue AttributeWorkloadAttribution, energyMethodAttributeValue AttributeEnergyMethod) {
+	mb.metricWorkloadEnergy.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwTypeAttributeValue.String(), workloadKindAttributeValue.String(), workloadAttributionAttributeValue.String(), energyMethodAttributeValue.String())
 }
 
 // Reset resets metrics builder to its initial state. It should be used when external metrics source is restarted,

@@ -72,6 +72,7 @@ func TestMetricsBuilder(t *testing.T) {
 			aggMap["hw.host.energy"] = mb.metricHwHostEnergy.config.AggregationStrategy
 			aggMap["hw.host.power"] = mb.metricHwHostPower.config.AggregationStrategy
 			aggMap["hw.power"] = mb.metricHwPower.config.AggregationStrategy
+			aggMap["workload.energy"] = mb.metricWorkloadEnergy.config.AggregationStrategy
 
 			expectedWarnings := 0
 			if tt.metricsSet != testDataSetReag {
@@ -84,31 +85,37 @@ func TestMetricsBuilder(t *testing.T) {
 			allMetricsCount++
 			mb.RecordHwEnergyDataPoint(ts, 1, "hw.id-val", AttributeHwTypeCPU, "hw.name-val", AttributeEnergyMethodCounter, AttributeEnergyScopePackage, WithHwParentMetricAttribute("hw.parent-val"))
 			if tt.name == "reaggregate_set" {
-				mb.RecordHwEnergyDataPoint(ts, 3, "hw.id-val-2", AttributeHwTypeMemory, "hw.name-val-2", AttributeEnergyMethodModel, AttributeEnergyScopeDram, WithHwParentMetricAttribute("hw.parent-val"))
+				mb.RecordHwEnergyDataPoint(ts, 3, "hw.id-val-2", AttributeHwTypeMemory, "hw.name-val-2", AttributeEnergyMethodIntegrated, AttributeEnergyScopeDram, WithHwParentMetricAttribute("hw.parent-val"))
 			}
 
 			allMetricsCount++
 			mb.RecordHwEnergyInnerDataPoint(ts, 1, "hw.id-val", AttributeHwTypeCPU, "hw.name-val", AttributeEnergyMethodCounter, AttributeEnergyScopePackage, WithHwParentMetricAttribute("hw.parent-val"))
 			if tt.name == "reaggregate_set" {
-				mb.RecordHwEnergyInnerDataPoint(ts, 3, "hw.id-val-2", AttributeHwTypeMemory, "hw.name-val-2", AttributeEnergyMethodModel, AttributeEnergyScopeDram, WithHwParentMetricAttribute("hw.parent-val"))
+				mb.RecordHwEnergyInnerDataPoint(ts, 3, "hw.id-val-2", AttributeHwTypeMemory, "hw.name-val-2", AttributeEnergyMethodIntegrated, AttributeEnergyScopeDram, WithHwParentMetricAttribute("hw.parent-val"))
 			}
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordHwHostEnergyDataPoint(ts, 1, "hw.id-val", AttributeEnergyMethodCounter)
 			if tt.name == "reaggregate_set" {
-				mb.RecordHwHostEnergyDataPoint(ts, 3, "hw.id-val-2", AttributeEnergyMethodModel)
+				mb.RecordHwHostEnergyDataPoint(ts, 3, "hw.id-val-2", AttributeEnergyMethodIntegrated)
 			}
 
 			allMetricsCount++
 			mb.RecordHwHostPowerDataPoint(ts, 1, "hw.id-val", AttributeEnergyMethodCounter)
 			if tt.name == "reaggregate_set" {
-				mb.RecordHwHostPowerDataPoint(ts, 3, "hw.id-val-2", AttributeEnergyMethodModel)
+				mb.RecordHwHostPowerDataPoint(ts, 3, "hw.id-val-2", AttributeEnergyMethodIntegrated)
 			}
 
 			allMetricsCount++
 			mb.RecordHwPowerDataPoint(ts, 1, "hw.id-val", AttributeHwTypeCPU, "hw.name-val", AttributeEnergyMethodCounter, AttributeEnergyScopePackage, WithHwParentMetricAttribute("hw.parent-val"))
 			if tt.name == "reaggregate_set" {
-				mb.RecordHwPowerDataPoint(ts, 3, "hw.id-val-2", AttributeHwTypeMemory, "hw.name-val-2", AttributeEnergyMethodModel, AttributeEnergyScopeDram, WithHwParentMetricAttribute("hw.parent-val"))
+				mb.RecordHwPowerDataPoint(ts, 3, "hw.id-val-2", AttributeHwTypeMemory, "hw.name-val-2", AttributeEnergyMethodIntegrated, AttributeEnergyScopeDram, WithHwParentMetricAttribute("hw.parent-val"))
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordWorkloadEnergyDataPoint(ts, 1, "hw.id-val", AttributeHwTypeCPU, AttributeWorkloadKindContainer, AttributeWorkloadAttributionExclusive, AttributeEnergyMethodCounter)
+			if tt.name == "reaggregate_set" {
+				mb.RecordWorkloadEnergyDataPoint(ts, 3, "hw.id-val-2", AttributeHwTypeMemory, AttributeWorkloadKindJob, AttributeWorkloadAttributionMeasuredShare, AttributeEnergyMethodIntegrated)
 			}
 
 			rb := mb.NewResourceBuilder()
@@ -122,6 +129,7 @@ func TestMetricsBuilder(t *testing.T) {
 				assert.Empty(t, mb.metricHwHostEnergy.aggDataPoints)
 				assert.Empty(t, mb.metricHwHostPower.aggDataPoints)
 				assert.Empty(t, mb.metricHwPower.aggDataPoints)
+				assert.Empty(t, mb.metricWorkloadEnergy.aggDataPoints)
 			}
 
 			if tt.expectEmpty {
@@ -295,7 +303,7 @@ func TestMetricsBuilder(t *testing.T) {
 						validatedMetrics["hw.host.energy"] = true
 						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-						assert.Equal(t, "Energy that the whole machine has consumed, as its platform sensor (psys) sees it.", mi.Description())
+						assert.Equal(t, "Energy that the whole machine has consumed, as one sensor sees it (BMC, ACPI power meter, psys, battery).", mi.Description())
 						assert.Equal(t, "J", mi.Unit())
 						assert.True(t, mi.Sum().IsMonotonic())
 						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -315,7 +323,7 @@ func TestMetricsBuilder(t *testing.T) {
 						validatedMetrics["hw.host.energy"] = true
 						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-						assert.Equal(t, "Energy that the whole machine has consumed, as its platform sensor (psys) sees it.", mi.Description())
+						assert.Equal(t, "Energy that the whole machine has consumed, as one sensor sees it (BMC, ACPI power meter, psys, battery).", mi.Description())
 						assert.Equal(t, "J", mi.Unit())
 						assert.True(t, mi.Sum().IsMonotonic())
 						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -447,6 +455,70 @@ func TestMetricsBuilder(t *testing.T) {
 						_, ok = dp.Attributes().Get("energy.method")
 						assert.False(t, ok)
 						_, ok = dp.Attributes().Get("energy.scope")
+						assert.False(t, ok)
+					}
+				case "workload.energy":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["workload.energy"], "Found a duplicate in the metrics slice: workload.energy")
+						validatedMetrics["workload.energy"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy of the component that the workload has used. The workload is the resource. The sum over all is that of hw.energy.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwTypeAttrVal, ok := dp.Attributes().Get("hw.type")
+						assert.True(t, ok)
+						assert.Equal(t, "cpu", hwTypeAttrVal.Str())
+						workloadKindAttrVal, ok := dp.Attributes().Get("workload.kind")
+						assert.True(t, ok)
+						assert.Equal(t, "container", workloadKindAttrVal.Str())
+						workloadAttributionAttrVal, ok := dp.Attributes().Get("workload.attribution")
+						assert.True(t, ok)
+						assert.Equal(t, "exclusive", workloadAttributionAttrVal.Str())
+						energyMethodAttrVal, ok := dp.Attributes().Get("energy.method")
+						assert.True(t, ok)
+						assert.Equal(t, "counter", energyMethodAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["workload.energy"], "Found a duplicate in the metrics slice: workload.energy")
+						validatedMetrics["workload.energy"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy of the component that the workload has used. The workload is the resource. The sum over all is that of hw.energy.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["workload.energy"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.type")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("workload.kind")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("workload.attribution")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("energy.method")
 						assert.False(t, ok)
 					}
 				}

@@ -23,10 +23,15 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                     metric.Meter
-	mu                        sync.Mutex
-	registrations             []metric.Registration
-	HostenergyReadingsSkipped metric.Int64Counter
+	meter                          metric.Meter
+	mu                             sync.Mutex
+	registrations                  []metric.Registration
+	HostenergyAttributionImbalance metric.Float64Gauge
+	HostenergyCPUIdlePower         metric.Float64Gauge
+	HostenergyModelError           metric.Float64Gauge
+	HostenergyReadingsSkipped      metric.Int64Counter
+	HostenergyWorkloads            metric.Int64Gauge
+	HostenergyWorkloadsRefused     metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -58,10 +63,40 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.HostenergyAttributionImbalance, err = builder.meter.Float64Gauge(
+		"otelcol_hostenergy.attribution.imbalance",
+		metric.WithDescription("Energy of all devices that was booked, less what workloads have of it. It is 0. [Development]"),
+		metric.WithUnit("J"),
+	)
+	errs = errors.Join(errs, err)
+	builder.HostenergyCPUIdlePower, err = builder.meter.Float64Gauge(
+		"otelcol_hostenergy.cpu.idle_power",
+		metric.WithDescription("What the CPU packages are taken to draw together when nothing runs. [Development]"),
+		metric.WithUnit("W"),
+	)
+	errs = errors.Join(errs, err)
+	builder.HostenergyModelError, err = builder.meter.Float64Gauge(
+		"otelcol_hostenergy.model.error",
+		metric.WithDescription("How far the model's energy is from the measured one, relative to it, over the time that both were known. [Development]"),
+		metric.WithUnit("1"),
+	)
+	errs = errors.Join(errs, err)
 	builder.HostenergyReadingsSkipped, err = builder.meter.Int64Counter(
 		"otelcol_hostenergy.readings.skipped",
 		metric.WithDescription("Readings of a sensor whose growth was not counted. [Development]"),
 		metric.WithUnit("{reading}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.HostenergyWorkloads, err = builder.meter.Int64Gauge(
+		"otelcol_hostenergy.workloads",
+		metric.WithDescription("Workloads that are told apart, of max_workloads. [Development]"),
+		metric.WithUnit("{workload}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.HostenergyWorkloadsRefused, err = builder.meter.Int64Counter(
+		"otelcol_hostenergy.workloads.refused",
+		metric.WithDescription("Workloads that were summed as other, since max_workloads were told apart already. [Development]"),
+		metric.WithUnit("{workload}"),
 	)
 	errs = errors.Join(errs, err)
 	return &builder, errs

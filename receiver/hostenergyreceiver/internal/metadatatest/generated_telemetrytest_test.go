@@ -19,8 +19,28 @@ func TestSetupTelemetry(t *testing.T) {
 	tb, err := metadata.NewTelemetryBuilder(testTel.NewTelemetrySettings())
 	require.NoError(t, err)
 	defer tb.Shutdown()
+	tb.HostenergyAttributionImbalance.Record(context.Background(), 1)
+	tb.HostenergyCPUIdlePower.Record(context.Background(), 1)
+	tb.HostenergyModelError.Record(context.Background(), 1)
 	tb.HostenergyReadingsSkipped.Add(context.Background(), 1)
+	tb.HostenergyWorkloads.Record(context.Background(), 1)
+	tb.HostenergyWorkloadsRefused.Add(context.Background(), 1)
+	AssertEqualHostenergyAttributionImbalance(t, testTel,
+		[]metricdata.DataPoint[float64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualHostenergyCPUIdlePower(t, testTel,
+		[]metricdata.DataPoint[float64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualHostenergyModelError(t, testTel,
+		[]metricdata.DataPoint[float64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualHostenergyReadingsSkipped(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualHostenergyWorkloads(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualHostenergyWorkloadsRefused(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 

@@ -1,0 +1,156 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package hostenergyreceiver
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/workload"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/metadata"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/sensor"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/usage"
+)
+
+// attribution splits the energy of CPUs by CPU time, and that of memory by resident size.
+type attribution struct {
+	config    AttributionConfig
+	tracker   *usage.Tracker
+	logger    *zap.Logger
+	telemetry *metadata.TelemetryBuilder
+
+	cpu, memory  ledger.Presence // as of the last look
+	free, whole  uint64          // bytes of memory
+	here, before map[*workload.Workload]bool
+	failing      bool
+	slots        map[*workload.Workload]int // by how many ledgers tell it apart
+}
+
+func newAttribution(cfg *Config, logger *zap.Logger, telemetry *metadata.TelemetryBuilder) *attribution {
+	return &attribution{
+		config: cfg.Attribution, logger: logger, telemetry: telemetry,
+		tracker: usage.New(usage.Config{
+			Host: cfg.Host, Memory: true,
+			Resolver: workload.NewResolver(workload.Config{
+				ProcRoot: cfg.Host.Path("proc"), LogRoot: cfg.Host.Path("var/log"), Logger: logger,
+			}),
+		}),
+		here: map[*workload.Workload]bool{}, before: map[*workload.Workload]bool{}, slots: map[*workload.Workload]int{},
+	}
+}
+
+// look finds out who used the CPU since the last look, and who has memory now.
+func (a *attribution) look(now time.Time) {
+	used, err := a.tracker.Sample(now)
+	if failing := err != nil; failing != a.failing {
+		a.failing = failing
+		if failing {
+			a.logger.Warn("it cannot be read who uses the CPU: energy is attributed to nobody until it can", zap.Error(err))
+		} else {
+			a.logger.Info("it can be read who uses the CPU")
+		}
+	}
+	a.cpu = ledger.Presence{Known: err == nil, Residents: a.cpu.Residents[:0]}
+	a.memory = ledger.Presence{Known: err == nil, Residents: a.memory.Residents[:0]}
+	if err != nil {
+		return
+	}
+	a.whole, a.free = used.MemoryTotal, used.MemoryFree
+	a.here, a.before = a.before, a.here
+	clear(a.here)
+	rest := used.MemoryTotal - min(used.MemoryFree, used.MemoryTotal)
+	for _, p := range used.Parties {
+		a.cpu.Residents = append(a.cpu.Residents, ledger.Resident{Workload: p.Workload, Weight: p.CPU, Weighted: true, Estimated: true})
+		if p.Workload == nil {
+			continue
+		}
+		a.here[p.Workload] = true
+		if p.Memory > 0 {
+			a.memory.Residents = append(a.memory.Residents, a.held(p.Workload, p.Memory))
+			rest -= min(rest, p.Memory)
+		}
+	}
+	// The kernel's, and what files are cached in.
+	a.memory.Residents = append(a.memory.Residents, a.held(nil, rest))
+	for w := range a.before {
+		if !a.here[w] { // a size would still hold; activity does not
+			a.cpu.Residents = append(a.cpu.Residents, ledger.Resident{Workload: w, Weighted: true, Estimated: true})
+		}
+	}
+}
+
+func (a *attribution) held(w *workload.Workload, bytes uint64) ledger.Resident {
+	const mebibyte = 1 << 20
+	return ledger.Resident{
+		Workload: w, Weight: bytes, Weighted: true, Estimated: true,
+		Shares: uint32(bytes / mebibyte), OfShares: uint32(a.whole / mebibyte),
+	}
+}
+
+// book gives what a device used since it was last booked to those who used it.
+func (a *attribution) book(d *device, now time.Time, idle float64) {
+	if d.start.IsZero() {
+		return
+	}
+	if d.ledger == nil {
+		d.ledger = ledger.New(a.ledgerConfig(), d.start)
+	}
+	memory := d.Scope == sensor.DRAM
+	if memory {
+		d.ledger.Presence(now, a.memory)
+	} else {
+		d.ledger.Presence(now, a.cpu)
+	}
+	if !d.current {
+		return // the next reading has it all
+	}
+	grown := d.millijoules() - d.booked
+	d.booked += grown
+	if memory {
+		idle = a.unused(grown, now.Sub(d.bookedAt))
+	}
+	d.bookedAt = now
+	if milliwatts := uint32(1000 * idle); milliwatts > 0 {
+		d.ledger.SetIdlePower(milliwatts)
+	}
+	var byMethod [3]uint64
+	byMethod[ledgerMethods[d.Method]] = grown
+	d.ledger.Energy(now, byMethod[:]...)
+	d.ledger.Flush()
+}
+
+func (a *attribution) ledgerConfig() ledger.Config {
+	return ledger.Config{Idle: a.config.Idle, Admit: a.admit, Release: a.release}
+}
+
+var ledgerMethods = map[sensor.Method]ledger.Method{
+	sensor.Counter: ledger.Counter, sensor.Integrated: ledger.Integrated, sensor.Model: ledger.Model,
+}
+
+// unused is the power of the part of the memory that nobody has: memory is refreshed by size.
+func (a *attribution) unused(millijoules uint64, elapsed time.Duration) (watts float64) {
+	if elapsed <= 0 || a.whole == 0 {
+		return 0
+	}
+	return float64(millijoules) / 1000 / elapsed.Seconds() * float64(a.free) / float64(a.whole)
+}
+
+// admit gives a workload one of max_workloads slots, if one is left.
+func (a *attribution) admit(w *workload.Workload) bool {
+	if a.slots[w] == 0 && len(a.slots) >= a.config.MaxWorkloads {
+		a.telemetry.HostenergyWorkloadsRefused.Add(context.Background(), 1)
+		return false
+	}
+	a.slots[w]++
+	return true
+}
+
+func (a *attribution) release(w *workload.Workload) {
+	if a.slots[w]--; a.slots[w] <= 0 {
+		delete(a.slots, w)
+	}
+}

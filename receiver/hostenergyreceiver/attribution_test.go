@@ -1,0 +1,333 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package hostenergyreceiver
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
+)
+
+// shares are the last values of workload.energy, by hw.id, who, and how sure that is.
+func (r *rig) shares() map[string]float64 {
+	found := map[string]float64{}
+	for _, md := range r.sink.AllMetrics() {
+		for _, rm := range md.ResourceMetrics().All() {
+			for _, sm := range rm.ScopeMetrics().All() {
+				for _, m := range sm.Metrics().All() {
+					if m.Name() != "workload.energy" {
+						continue
+					}
+					for _, dp := range m.Sum().DataPoints().All() {
+						found[shareOf(rm, dp)] = dp.DoubleValue()
+					}
+				}
+			}
+		}
+	}
+	return found
+}
+
+func shareOf(rm pmetric.ResourceMetrics, dp pmetric.NumberDataPoint) string {
+	text := func(key string) string { v, _ := dp.Attributes().Get(key); return v.AsString() }
+	who := text("workload.kind")
+	for _, key := range []string{"systemd.unit", "container.id", "service.name"} {
+		if v, ok := rm.Resource().Attributes().Get(key); ok {
+			who = v.AsString()
+			break
+		}
+	}
+	return text("hw.id") + " " + who + " " + text("workload.attribution")
+}
+
+// cgroups writes the CPU time and resident memory of units.
+type cgroups struct {
+	tb   testing.TB
+	root string
+	used map[string]uint64
+}
+
+func newCGroups(tb testing.TB, root string) *cgroups {
+	tb.Helper()
+	c := &cgroups{tb, root, map[string]uint64{}}
+	c.put("cgroup.controllers", "cpu memory\n")
+	c.write("proc/meminfo", "MemTotal:       1048576 kB\nMemFree:         524288 kB\n")
+	c.write("proc/uptime", "100000.00 0\n")
+	c.write("proc/stat", "cpu  1000 0 0 1000 0 0 0 0 0 0\ncpu0 500 0 0 500 0 0 0 0 0 0\ncpu1 500 0 0 500 0 0 0 0 0 0\nbtime 1750000000\n")
+	return c
+}
+
+func (c *cgroups) write(name, content string) {
+	path := filepath.Join(c.root, name)
+	require.NoError(c.tb, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(c.tb, os.WriteFile(path, []byte(content), 0o600))
+}
+
+func (c *cgroups) put(name, content string) { c.write("sys/fs/cgroup/"+name, content) }
+
+// use adds CPU time to a unit and to all above it.
+func (c *cgroups) use(unit string, microseconds, resident uint64) {
+	for _, path := range []string{"", "system.slice", "system.slice/" + unit} {
+		c.used[path] += microseconds
+		c.put(path+"/cpu.stat", fmt.Sprintf("usage_usec %d\n", c.used[path]))
+		c.put(path+"/cgroup.procs", "")
+	}
+	c.put("system.slice/"+unit+"/memory.stat", fmt.Sprintf("anon %d\nfile_mapped 0\nshmem 0\n", resident))
+}
+
+// The energy of a package is split by CPU time, that of its memory by resident size, and nothing is left or made.
+func TestWhoUsedIt(t *testing.T) {
+	const mebibyte = 1 << 20
+	root := tree(t, "server")
+	c := newCGroups(t, root)
+	c.use("a.service", 0, 256*mebibyte)
+	c.use("b.service", 0, 128*mebibyte)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, root, func(cfg *Config) {
+			cfg.Attribution.Enabled = true
+			cfg.Model.IdlePowerPerCPU, cfg.Model.MaxPowerPerCPU = 15, 100 // 30 W of two CPUs, 10 W for each of three packages
+		})
+		require.NoError(t, r.Start(t.Context(), nil))
+		synctest.Wait()
+		c.use("a.service", 6_000_000, 256*mebibyte)
+		c.use("b.service", 2_000_000, 128*mebibyte)
+		write(t, energyFile(root, "intel-rapl:0"), "501000000")  // 500 J
+		write(t, energyFile(root, "intel-rapl:0:0"), "82000000") // 80 J
+		time.Sleep(interval)
+		synctest.Wait()
+		want := map[string]float64{
+			"package-0 idle measured_share":       100,
+			"package-0 a.service estimated_share": 300,
+			"package-0 b.service estimated_share": 100,
+			// Half of the memory is free; of the rest half is a's and a quarter b's.
+			"package-0/dram idle measured_share":         40,
+			"package-0/dram a.service estimated_share":   20,
+			"package-0/dram b.service estimated_share":   10,
+			"package-0/dram unattributed measured_share": 10,
+		}
+		got := r.shares()
+		for key := range got {
+			if strings.HasPrefix(key, "package-1") { // stands still
+				delete(got, key)
+			}
+		}
+		assert.InDeltaMapValues(t, want, got, 0.002)
+
+		c.use("a.service", 1_000_000, 256*mebibyte)
+		write(t, energyFile(root, "intel-rapl:0"), "701000000")
+		require.NoError(t, os.RemoveAll(root+"/sys/fs/cgroup/system.slice/b.service"))
+		time.Sleep(interval)
+		synctest.Wait()
+		got = r.shares()
+		assert.InDelta(t, 400.0, got["package-0 a.service estimated_share"]+got["package-0 a.service measured_share"], 0.002, "alone")
+		assert.InDelta(t, 100.0, got["package-0 b.service estimated_share"], 0.002)
+		sum := 0.0
+		for key, joules := range got {
+			if strings.HasPrefix(key, "package-0 ") {
+				sum += joules
+			}
+		}
+		assert.InEpsilon(t, 700.0, sum, 1e-12)
+		imbalance, err := r.telemetry.GetMetric("otelcol_hostenergy.attribution.imbalance")
+		require.NoError(t, err)
+		assert.Zero(t, imbalance.Data.(metricdata.Gauge[float64]).DataPoints[0].Value)
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}
+
+func TestWhoPaysForIdle(t *testing.T) {
+	for policy, want := range map[ledger.IdlePolicy]map[string]float64{
+		ledger.IdleEqual:        {"a.service": 350, "b.service": 150},
+		ledger.IdleProportional: {"a.service": 375, "b.service": 125},
+		ledger.IdleReserved:     {"a.service": 300, "b.service": 100, "idle": 100},
+	} {
+		t.Run(string(policy), func(t *testing.T) {
+			root := tree(t, "amd")
+			c := newCGroups(t, root)
+			c.use("a.service", 0, 0)
+			c.use("b.service", 0, 0)
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, root, func(cfg *Config) {
+					cfg.Attribution.Enabled, cfg.Attribution.Idle = true, policy
+					cfg.Model.IdlePowerPerCPU, cfg.Model.MaxPowerPerCPU = 5, 100
+				})
+				require.NoError(t, r.Start(t.Context(), nil))
+				synctest.Wait()
+				c.use("a.service", 6_000_000, 0)
+				c.use("b.service", 2_000_000, 0)
+				write(t, energyFile(root, "intel-rapl:0"), "507000000")
+				time.Sleep(interval)
+				synctest.Wait()
+				got := map[string]float64{}
+				for key, joules := range r.shares() {
+					if fields := strings.Fields(key); fields[0] == "package-0" {
+						got[fields[1]] += joules
+					}
+				}
+				assert.InDeltaMapValues(t, want, got, 0.002)
+				require.NoError(t, r.Shutdown(t.Context()))
+			})
+		})
+	}
+}
+
+// Where it cannot be read who used the CPU, nobody is told to have.
+func TestNobodyIsKnown(t *testing.T) {
+	root := tree(t, "amd")
+	require.NoError(t, os.RemoveAll(root+"/proc/stat"))
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, root, func(cfg *Config) { cfg.Attribution.Enabled = true })
+		require.NoError(t, r.Start(t.Context(), nil))
+		synctest.Wait()
+		write(t, energyFile(root, "intel-rapl:0"), "507000000")
+		time.Sleep(interval)
+		synctest.Wait()
+		sum := 0.0
+		for key, joules := range r.shares() {
+			assert.NotContains(t, key, "otelcol")
+			sum += joules
+		}
+		assert.InEpsilon(t, 500.0, sum, 1e-12)
+		assert.Equal(t, 1, r.logs.FilterMessageSnippet("attributed to nobody").Len())
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}
+
+func TestTooManyWorkloads(t *testing.T) {
+	root := tree(t, "amd")
+	c := newCGroups(t, root)
+	for i := range 5 {
+		c.use(fmt.Sprintf("%d.service", i), 0, 0)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, root, func(cfg *Config) { cfg.Attribution.Enabled, cfg.Attribution.MaxWorkloads = true, 2 })
+		require.NoError(t, r.Start(t.Context(), nil))
+		synctest.Wait()
+		for i := range 5 {
+			c.use(fmt.Sprintf("%d.service", i), 1_000_000, 0)
+		}
+		write(t, energyFile(root, "intel-rapl:0"), "507000000")
+		time.Sleep(interval)
+		synctest.Wait()
+		got := r.shares()
+		assert.Contains(t, fmt.Sprint(got), "package-0 other")
+		refused, err := r.telemetry.GetMetric("otelcol_hostenergy.workloads.refused")
+		require.NoError(t, err)
+		assert.EqualValues(t, 3, refused.Data.(metricdata.Sum[int64]).DataPoints[0].Value)
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}
+
+// populate makes containers with four processes each.
+func populate(tb testing.TB, root string, containers int) (use func(round int)) {
+	tb.Helper()
+	c := newCGroups(tb, root)
+	paths := make([]string, containers)
+	for i := range paths {
+		slice := fmt.Sprintf("kubepods.slice/kubepods-pod%08x_93c7_4c6b_8f0a_1d2e3f4a5b6c.slice", i)
+		paths[i] = slice + "/cri-containerd-" + fmt.Sprintf("%064x", i+1) + ".scope"
+		var pids strings.Builder
+		for k := range 4 {
+			pid := 10_000 + 4*i + k
+			fmt.Fprintln(&pids, pid)
+			dir := fmt.Sprintf("proc/%d", pid)
+			c.write(dir+"/stat", fmt.Sprintf("%d (x) S 1 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 500 1000 10 1\n", pid))
+			c.write(dir+"/cgroup", "0::/"+paths[i]+"\n")
+			c.write(dir+"/environ", "")
+		}
+		c.put(slice+"/cgroup.procs", "")
+		c.put(paths[i]+"/cgroup.procs", pids.String())
+		c.put(paths[i]+"/memory.stat", "anon 1048576\nfile_mapped 0\nshmem 0\n")
+	}
+	return func(round int) {
+		for i, path := range paths {
+			used := fmt.Sprintf("usage_usec %d\n", round*(1000+i))
+			c.put(path+"/cpu.stat", used)
+			c.put(filepath.Dir(path)+"/cpu.stat", used)
+		}
+		c.put("kubepods.slice/cpu.stat", fmt.Sprintf("usage_usec %d\n", round*containers*(1000+(containers-1)/2)))
+		c.put("cpu.stat", fmt.Sprintf("usage_usec %d\n", round*containers*(1000+(containers-1)/2)))
+	}
+}
+
+// One collection of two packages with memory, 500 containers and 2,000 processes.
+func BenchmarkCollection(b *testing.B) {
+	b.Setenv("TMPDIR", "/dev/shm") // cgroups are in memory as well
+	root := tree(b, "server")
+	use := populate(b, root, 500)
+	use(0)
+	r := newRig(b, root, func(cfg *Config) { cfg.Attribution.Enabled = true; cfg.Controller.InitialDelay = time.Hour })
+	require.NoError(b, r.scraper.start(b.Context(), nil))
+	defer r.scraper.close()
+	defer r.scraper.stop()
+	collect := func(round int) {
+		use(round)
+		for _, zone := range []string{"intel-rapl:0", "intel-rapl:0:0"} {
+			require.NoError(b, os.WriteFile(energyFile(root, zone), fmt.Appendf(nil, "%d", 10_000_000+round*500_000), 0o600))
+		}
+		b.StartTimer()
+		md, err := r.scraper.scrape(b.Context())
+		b.StopTimer()
+		if err != nil || round > 30 && md.ResourceMetrics().Len() < 500 {
+			b.Fatal(err, md.ResourceMetrics().Len())
+		}
+	}
+	for round := range 31 {
+		collect(round)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.StopTimer()
+	for i := range b.N {
+		collect(31 + i)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1e9*100, "%core_at_1s")
+}
+
+// An hour of virtual time at one collection a second: what is kept does not grow.
+func TestMemoryStaysFlat(t *testing.T) {
+	root := tree(t, "amd")
+	use := populate(t, root, 51)
+	use(0)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, root, func(cfg *Config) { cfg.Attribution.Enabled = true })
+		// Without the controller, whose spans the test's telemetry keeps.
+		require.NoError(t, r.scraper.start(t.Context(), nil))
+		defer r.scraper.close()
+		defer r.scraper.stop()
+		heap := func() uint64 {
+			for range 3 { // pools take two
+				runtime.GC()
+			}
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		var warm uint64
+		for minute := range 60 {
+			use(minute)
+			for range 60 {
+				time.Sleep(time.Second)
+				_, err := r.scraper.scrape(t.Context())
+				require.NoError(t, err)
+			}
+			if minute == 5 {
+				warm = heap()
+			}
+		}
+		assert.Less(t, float64(heap()), 1.05*float64(warm)+100_000)
+	})
+}

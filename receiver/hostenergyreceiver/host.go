@@ -1,0 +1,199 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package hostenergyreceiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/machine"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/metadata"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/sensor"
+)
+
+// hostScraper reads every sensor of the machine at each scrape, and in between as often as each needs.
+type hostScraper struct {
+	cfg       *Config
+	logger    *zap.Logger
+	telemetry *metadata.TelemetryBuilder
+	reporter  *reporter
+	machine   func() sensor.Machine // that of the configuration, but in tests
+	ladder    *ladder
+
+	mu          sync.Mutex
+	attribution *attribution // nil if nobody asks who used it
+	residual    *residual    // nil without a meter of the whole machine
+	introduced  bool
+
+	stopping  context.Context
+	cancel    context.CancelFunc
+	goroutine sync.WaitGroup
+}
+
+func newHostScraper(cfg *Config, set receiver.Settings) (*hostScraper, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	s := &hostScraper{
+		cfg: cfg, logger: set.Logger, telemetry: telemetry,
+		reporter: newReporter(metadata.NewMetricsBuilder(cfg.Metrics, set)),
+		machine:  func() sensor.Machine { return sensor.NewMachine(cfg.Host) },
+	}
+	s.stopping, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+func (s *hostScraper) start(context.Context, component.Host) error {
+	if err := s.cfg.Host.Check(); err != nil {
+		return err
+	}
+	s.ladder = newLadder(s.cfg, s.logger, s.machine())
+	s.ladder.discover()
+	if why := s.ladder.missing(); why != nil && s.cfg.Required {
+		return fmt.Errorf("required: no energy counter of a CPU package can be read: %s: %s; %s", why.What, why.Detail, why.Remedy)
+	}
+	s.reporter.identify(s.cfg.Host.Resolve(s.logger))
+	if s.cfg.Attribution.Enabled {
+		s.attribution = newAttribution(s.cfg, s.logger, s.telemetry)
+	}
+	s.goroutine.Go(s.sample)
+	return nil
+}
+
+func (s *hostScraper) stop() {
+	s.cancel()
+	s.goroutine.Wait()
+}
+
+// close frees what is open.
+func (s *hostScraper) close() {
+	if s.attribution != nil {
+		s.attribution.tracker.Close()
+	}
+	if s.ladder != nil {
+		s.ladder.close()
+	}
+}
+
+// begun reports whether there is energy to report since an earlier scrape.
+func (s *hostScraper) begun() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ladder != nil && slices.ContainsFunc(s.ladder.devices, func(d *device) bool { return !d.start.IsZero() })
+}
+
+func (s *hostScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ladder.discover()
+	now := time.Now()
+	for _, d := range s.ladder.devices {
+		s.observe(ctx, d, now)
+	}
+	others := machine.Others(s.cfg.Host.Path(), nil)
+	s.ladder.calibrate(now)
+	places := s.ladder.places(others, now)
+	s.attribute(places, others, now)
+	metrics := s.report(places, now)
+	s.ladder.retire()
+	s.tellItself(ctx)
+	return metrics, nil
+}
+
+// attribute finds who used what is counted, and what no device covers.
+func (s *hostScraper) attribute(places map[*device]place, others []machine.Meter, now time.Time) {
+	if s.attribution == nil {
+		return
+	}
+	var devices []*device
+	for _, d := range s.ladder.devices {
+		if places[d] == counted {
+			devices = append(devices, d)
+		}
+	}
+	s.attribution.look(now)
+	for _, d := range devices {
+		s.attribution.book(d, now, s.ladder.idlePower(d))
+	}
+	for d, where := range places {
+		if where != machineMeter {
+			continue
+		}
+		if s.residual == nil {
+			s.residual = newResidual(d)
+		}
+		s.residual.observe(devices, others, now)
+		if s.cfg.Attribution.Residual == residualSpread {
+			s.residual.spread(s.attribution.ledgerConfig(), devices, others, now)
+		}
+	}
+}
+
+func (s *hostScraper) report(places map[*device]place, now time.Time) pmetric.Metrics {
+	at := s.reporter.timestamp(now)
+	for _, d := range s.ladder.devices {
+		s.reporter.device(d, places[d], now, at)
+		s.reporter.split(d, d.ledger)
+	}
+	if s.residual != nil {
+		s.reporter.residual(s.residual)
+	}
+	return s.reporter.emit()
+}
+
+// observe takes a reading of one sensor. What does not count is counted in the receiver's own
+// telemetry; a change between readable and unreadable is logged once.
+func (s *hostScraper) observe(ctx context.Context, d *device, now time.Time) {
+	reason, err := d.observe(now)
+	if errors.Is(err, sensor.ErrOnMains) {
+		return // as it should be
+	}
+	if reason != 0 {
+		s.telemetry.HostenergyReadingsSkipped.Add(ctx, 1, metric.WithAttributes(attribute.String("reason", reason.String())))
+	}
+	if unreadable := err != nil; unreadable != d.unreadable {
+		d.unreadable = unreadable
+		switch {
+		case unreadable:
+			s.logger.Warn("energy cannot be read: no points until it can", zap.String("hw.id", d.ID), zap.Error(err))
+		case !unreadable:
+			s.logger.Info("energy can be read", zap.String("hw.id", d.ID))
+		}
+	}
+}
+
+// sample reads between scrapes what would else wrap unseen, or is a power and no counter.
+func (s *hostScraper) sample() {
+	for {
+		s.mu.Lock()
+		wait := s.ladder.interval()
+		s.mu.Unlock()
+		select {
+		case <-s.stopping.Done():
+			return
+		case <-time.After(wait):
+		}
+		s.mu.Lock()
+		now := time.Now()
+		for _, d := range s.ladder.devices {
+			// A first reading belongs to a scrape, which reports it.
+			if every := d.Sensor.Interval(); every > 0 && !d.start.IsZero() && now.Sub(d.readAt) >= every*9/10 {
+				s.observe(s.stopping, d, now)
+			}
+		}
+		s.mu.Unlock()
+	}
+}

@@ -1,0 +1,321 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package usage
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/host"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/workload"
+)
+
+// machine is a root file system whose cgroups and processes a test sets.
+type machine struct {
+	t    require.TestingT
+	root string
+	v1   bool
+	own  uint64 // µs of the collector's
+	home string // its cgroup
+	cpu  map[string]uint64
+	now  time.Time
+	*Tracker
+}
+
+func newMachine(t require.TestingT, dir string, v1 bool) *machine {
+	m := &machine{t: t, root: dir, v1: v1, cpu: map[string]uint64{}, now: time.Now()}
+	m.write("proc/uptime", "100000.00 0\n")
+	m.write("proc/self/ns/.keep", "")
+	m.write("proc/meminfo", "MemTotal:       16384 kB\nMemFree:         4096 kB\n")
+	if v1 {
+		m.write("sys/fs/cgroup/cpuacct/cpuacct.usage", "0\n")
+	} else {
+		m.write("sys/fs/cgroup/cgroup.controllers", "cpu memory\n")
+	}
+	m.group("/", 0, 0)
+	return m
+}
+
+func (m *machine) start() *machine {
+	resolver := workload.NewResolver(workload.Config{ProcRoot: m.root + "/proc"})
+	m.Tracker = New(Config{Host: host.Config{RootPath: m.root}, Resolver: resolver, Memory: true})
+	m.self.measure = func() uint64 { return m.own }
+	m.self.home = func(*hierarchy) string { return m.home }
+	m.look()
+	return m
+}
+
+func (m *machine) write(name, content string) {
+	path := filepath.Join(m.root, name)
+	require.NoError(m.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(m.t, os.WriteFile(path, []byte(content), 0o600))
+}
+
+// group sets what a cgroup has used, with all above it, and what is resident in it.
+func (m *machine) group(path string, used, resident uint64, pids ...int) {
+	for p := path; ; p = filepath.Dir(p) {
+		m.cpu[p] += used
+		m.put(p)
+		if p == "/" {
+			break
+		}
+	}
+	var list strings.Builder
+	for _, pid := range pids {
+		fmt.Fprintln(&list, pid)
+	}
+	if m.v1 {
+		m.write("sys/fs/cgroup/cpuacct"+path+"/cgroup.procs", list.String())
+		m.write("sys/fs/cgroup/memory"+path+"/memory.stat", fmt.Sprintf("cache 9\ntotal_rss %d\ntotal_mapped_file 0\n", resident))
+	} else {
+		m.write("sys/fs/cgroup"+path+"/cgroup.procs", list.String())
+		m.write("sys/fs/cgroup"+path+"/memory.stat", fmt.Sprintf("anon %d\nfile 999\nfile_mapped 0\nshmem 0\n", resident))
+	}
+}
+
+func (m *machine) put(path string) {
+	if m.v1 {
+		m.write("sys/fs/cgroup/cpuacct"+path+"/cpuacct.usage", strconv.FormatUint(1000*m.cpu[path], 10)+"\n")
+	} else {
+		m.write("sys/fs/cgroup"+path+"/cpu.stat", fmt.Sprintf("usage_usec %d\nuser_usec 1\n", m.cpu[path]))
+	}
+	if path == "/" {
+		m.write("proc/stat", fmt.Sprintf("cpu  %d 0 0 1000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\nbtime 1750000000\n", m.cpu["/"]/10_000))
+	}
+}
+
+func (m *machine) remove(path string) {
+	mount := "sys/fs/cgroup"
+	if m.v1 {
+		mount += "/cpuacct"
+	}
+	for p := range m.cpu {
+		if p == path || strings.HasPrefix(p, path+"/") {
+			for _, file := range []string{"cpu.stat", "cpuacct.usage"} { // who has it open reads no more
+				if name := filepath.Join(m.root, mount, p, file); os.Truncate(name, 0) == nil {
+					require.NoError(m.t, os.Remove(name))
+				}
+			}
+			delete(m.cpu, p)
+		}
+	}
+	require.NoError(m.t, os.RemoveAll(filepath.Join(m.root, mount, path)))
+}
+
+// process sets the CPU time of a process, in ticks.
+func (m *machine) process(pid int, cgroup string, ticks int, env string) {
+	dir := "proc/" + strconv.Itoa(pid)
+	m.write(dir+"/stat", fmt.Sprintf("%d (a b) c) S 1 1 1 0 -1 4194560 1 0 0 0 %d 0 0 0 20 0 1 0 500 1000 10 18446744073709551615\n", pid, ticks))
+	m.write(dir+"/cgroup", "0::"+cgroup+"\n")
+	m.write(dir+"/environ", env)
+	m.write(dir+"/comm", "worker\n")
+}
+
+// look returns what was used since the last look, by who used it.
+func (m *machine) look() (cpu, resident map[string]uint64) {
+	m.now = m.now.Add(time.Second)
+	used, err := m.Sample(m.now)
+	require.NoError(m.t, err)
+	cpu, resident = map[string]uint64{}, map[string]uint64{}
+	for _, p := range used.Parties {
+		name := "nobody"
+		if p.Workload != nil {
+			a := p.Workload.Attributes
+			for _, key := range []string{"container.id", "k8s.pod.uid", "slurm.job.id", "systemd.unit", "process.pid"} {
+				if a[key] != "" {
+					name = a[key]
+					break
+				}
+			}
+		}
+		if p.CPU > 0 {
+			cpu[name] += p.CPU
+		}
+		if p.Memory > 0 {
+			resident[name] += p.Memory
+		}
+	}
+	return cpu, resident
+}
+
+const pod = "6b1f0c1e-93c7-4c6b-8f0a-1d2e3f4a5b6c"
+
+var (
+	idA, idB = strings.Repeat("a", 64), strings.Repeat("b", 64)
+	podSlice = "/kubepods.slice/kubepods-pod" + strings.ReplaceAll(pod, "-", "_") + ".slice"
+	inPod    = podSlice + "/cri-containerd-" + idA + ".scope"
+)
+
+func TestWhoUsedWhat(t *testing.T) {
+	for name, v1 := range map[string]bool{"v1": true, "v2": false} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, t.TempDir(), v1)
+			m.process(100, inPod, 0, "WANDB_RUN_ID=r1\x00")
+			m.process(200, "/system.slice/ollama.service", 0, "")
+			m.process(300, "/", 0, "")
+			m.group(inPod, 5_000_000, 4096, 100)
+			m.group("/system.slice/ollama.service", 1_000_000, 8192, 200)
+			m.group("/", 0, 0, 300)
+			m.start()
+			cpu, resident := m.look()
+			assert.Empty(t, cpu, "nothing was used")
+			assert.Equal(t, map[string]uint64{idA: 4096, "ollama.service": 8192}, resident, "a process by itself is told of when it does something")
+
+			m.group(inPod, 700_000, 4096, 100)
+			m.group("/system.slice/ollama.service", 200_000, 8192, 200)
+			m.process(300, "/", 5, "")
+			m.group("/", 60_000, 0, 300)
+			m.group(podSlice, 30_000, 0)                   // a container that came and went
+			m.group("/system.slice/cron.service", 1000, 0) // and a unit that is new
+			cpu, resident = m.look()
+			assert.Equal(t, 10*uint64(os.Getpagesize()), resident["300"])
+			assert.Equal(t, map[string]uint64{
+				idA: 700_000, pod: 30_000, "ollama.service": 200_000, "300": 50_000, "nobody": 10_000, "cron.service": 1000,
+			}, cpu)
+
+			m.remove(inPod)
+			m.group(podSlice, 40_000, 0) // its last
+			cpu, _ = m.look()
+			assert.Equal(t, map[string]uint64{pod: 40_000}, cpu)
+		})
+	}
+}
+
+// The collector is a party of its own, taken out of where it is.
+func TestTheCollectorItself(t *testing.T) {
+	for home, left := range map[string]string{"/system.slice/otelcol.service": "otelcol.service", "/": "nobody", "/unknown/below": "nobody"} {
+		m := newMachine(t, t.TempDir(), false)
+		m.home = home
+		path := home
+		if left == "nobody" {
+			path = "/"
+		}
+		m.group(path, 0, 0)
+		m.start()
+		m.own = 30_000
+		m.group(path, 100_000, 0)
+		used, err := m.Sample(m.now.Add(time.Second))
+		require.NoError(t, err)
+		got := map[string]uint64{}
+		for _, p := range used.Parties {
+			name := "nobody"
+			if p.Workload != nil {
+				name = p.Workload.Attributes["service.name"] + p.Workload.Attributes["systemd.unit"]
+			}
+			got[name] += p.CPU
+		}
+		assert.Equal(t, map[string]uint64{"otelcol-carbon": 30_000, left: 70_000}, got)
+	}
+}
+
+// Who came when another went is found by and by; what it used until then is that of what is above it, and nothing counts twice.
+func TestFoundLate(t *testing.T) {
+	m := newMachine(t, t.TempDir(), false)
+	m.group("/system.slice/a.service", 0, 0)
+	m.start()
+	m.remove("/system.slice/a.service")
+	m.group("/system.slice/b.service", 100_000, 0)
+	total := uint64(0)
+	found := false
+	for range 15 {
+		m.group("/system.slice/b.service", 100_000, 0)
+		cpu, _ := m.look()
+		for name, used := range cpu {
+			total += used
+			found = found || name == "b.service"
+		}
+	}
+	assert.True(t, found)
+	assert.EqualValues(t, 1_600_000, total)
+}
+
+func TestWithoutCGroups(t *testing.T) {
+	m := newMachine(t, t.TempDir(), false)
+	require.NoError(t, os.RemoveAll(m.root+"/sys"))
+	m.process(300, "/", 100, "")
+	m.process(301, "/", 100, "")
+	m.write("proc/stat", "cpu  1000 0 0 1000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
+	m.start()
+	m.process(300, "/", 130, "")
+	m.process(301, "/", 110, "")
+	m.write("proc/stat", "cpu  1050 0 0 1000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
+	cpu, _ := m.look()
+	assert.Equal(t, map[string]uint64{"300": 300_000, "301": 100_000, "nobody": 100_000}, cpu)
+	assert.Contains(t, fmt.Sprint(m.Report()), "split by process")
+}
+
+// A container that sees but its own cgroup knows that the rest is somebody's.
+func TestInAContainer(t *testing.T) {
+	m := newMachine(t, t.TempDir(), false)
+	m.write("sys/fs/cgroup/cgroup.events", "populated 1\n")
+	m.process(300, "/", 0, "")
+	m.group("/", 0, 0, 300)
+	m.start()
+	m.cpu["/"] += 400_000
+	m.put("/")
+	m.process(300, "/", 30, "")
+	m.write("proc/stat", "cpu  100 0 0 1000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
+	cpu, _ := m.look()
+	assert.Equal(t, map[string]uint64{"300": 300_000, "nobody": 700_000}, cpu)
+}
+
+func TestCPUTimeCannotBeRead(t *testing.T) {
+	m := newMachine(t, t.TempDir(), false).start()
+	require.NoError(t, os.Remove(m.root+"/proc/stat"))
+	_, err := m.Sample(m.now)
+	require.ErrorContains(t, err, "proc/stat")
+	assert.Contains(t, fmt.Sprint(m.Report()), "proc/stat")
+}
+
+// Whatever comes and goes, the parties have what the machine has.
+func TestNothingIsLost(t *testing.T) {
+	if f, err := os.Stat("/dev/shm"); err == nil && f.IsDir() { // many small files
+		t.Setenv("TMPDIR", "/dev/shm")
+	}
+	dir := t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		root, err := os.MkdirTemp(dir, "") //nolint:usetesting // one for each try
+		require.NoError(t, err)
+		m := newMachine(t, root, rapid.Bool().Draw(t, "v1"))
+		paths := []string{"/", "/system.slice", inPod, podSlice, "/system.slice/a.service", "/user.slice/user-1000.slice/session-3.scope", "/docker/" + idB}
+		for _, path := range paths {
+			m.group(path, 1, 0)
+		}
+		m.start()
+		before, total := m.cpu["/"], uint64(0)
+		for range rapid.IntRange(1, 25).Draw(t, "looks") {
+			for range rapid.IntRange(0, 4).Draw(t, "changes") {
+				path := rapid.SampledFrom(paths).Draw(t, "path")
+				if path != "/" && rapid.IntRange(0, 4).Draw(t, "kind") == 0 {
+					m.remove(path)
+					continue
+				}
+				m.group(path, rapid.Uint64Range(0, 1e6).Draw(t, "used"), 0)
+			}
+			cpu, _ := m.look()
+			for _, used := range cpu {
+				total += used
+			}
+		}
+		m.remove("/nothing")
+		require.LessOrEqual(t, total, m.cpu["/"]-before)
+		for range 12 { // until all is found
+			cpu, _ := m.look()
+			for _, used := range cpu {
+				total += used
+			}
+		}
+		require.Equal(t, m.cpu["/"]-before, total)
+		m.Close()
+	})
+}

@@ -1,0 +1,147 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package hostenergyreceiver
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/joule"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/machine"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/workload"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/sensor"
+)
+
+// fakeSensor shows what a test says.
+type fakeSensor struct {
+	microjoules uint64
+	outcome     joule.Outcome
+	err         error
+	interval    time.Duration
+}
+
+func (f *fakeSensor) Read(time.Time) (joule.Outcome, error) { return f.outcome, f.err }
+func (f *fakeSensor) Microjoules() uint64                   { return f.microjoules }
+func (f *fakeSensor) Interval() time.Duration               { return f.interval }
+
+func fake(id string, scope sensor.Scope) (*device, *fakeSensor) {
+	f := &fakeSensor{outcome: joule.Counted}
+	return &device{Source: sensor.Source{Sensor: f, ID: id, Name: id, Scope: scope, Method: sensor.Counter}}, f
+}
+
+// neighbour is another receiver of the machine.
+type neighbour struct {
+	devices []machine.Device
+	decided bool
+	used    map[*workload.Workload]uint64
+}
+
+func (n *neighbour) Devices() ([]machine.Device, bool) { return n.devices, n.decided }
+
+func (n *neighbour) Attributed(yield func(*workload.Workload, uint64)) {
+	for w, millijoules := range n.used {
+		yield(w, millijoules)
+	}
+}
+
+// What no device covers is what the machine's meter says less what devices say, however late each is read.
+func TestResidual(t *testing.T) {
+	const overhead, cpuWatts, gpuWatts = 50, 100, 300
+	meter, whole := fake("bmc", sensor.Host)
+	cpu, package0 := fake("package-0", sensor.Package)
+	gpu := &neighbour{devices: []machine.Device{{ID: "GPU-1"}}, decided: true}
+	r, now := newResidual(meter), time.Now()
+	look := func(second, meterAt int) {
+		now = now.Add(time.Second)
+		package0.microjoules = uint64(second) * cpuWatts * 1e6
+		gpu.devices[0].Millijoules = uint64(second) * gpuWatts * 1000
+		whole.microjoules = uint64(meterAt) * (overhead + cpuWatts + gpuWatts) * 1e6
+		for _, d := range []*device{meter, cpu} {
+			_, err := d.observe(now)
+			require.NoError(t, err)
+		}
+		r.observe([]*device{cpu}, []machine.Meter{gpu}, now)
+	}
+	for second := range 101 {
+		look(second, second/5*5) // the meter is read each 5 s
+	}
+	assert.InDelta(t, 100*overhead, joules(r.grown), 5*(cpuWatts+gpuWatts))
+	before := r.grown
+	for second := 101; second < 501; second++ {
+		look(second, second/5*5)
+	}
+	assert.Equal(t, uint64(400*overhead*1000), r.grown-before, "it does not drift")
+
+	whole.outcome = joule.Gap // the meter was away for 100 s
+	before = r.grown
+	look(601, 501)
+	whole.outcome = joule.Counted
+	look(602, 502)
+	look(603, 503)
+	assert.InDelta(t, 2*overhead, joules(r.grown-before), overhead+1, "what devices used meanwhile is not taken off")
+}
+
+func TestResidualNeverFalls(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		meter, whole := fake("bmc", sensor.Host)
+		cpu, part := fake("cpu", sensor.Package)
+		r, now := newResidual(meter), time.Now()
+		last := uint64(0)
+		for range rapid.IntRange(1, 50).Draw(t, "looks") {
+			now = now.Add(time.Second)
+			whole.microjoules += rapid.Uint64Range(0, 1e9).Draw(t, "machine")
+			part.microjoules += rapid.Uint64Range(0, 1e9).Draw(t, "device")
+			whole.outcome = rapid.SampledFrom([]joule.Outcome{joule.Counted, joule.Gap, joule.Rejected}).Draw(t, "outcome")
+			whole.err = nil
+			if rapid.Bool().Draw(t, "unreadable") {
+				whole.err = errors.New("away")
+			}
+			_, _ = meter.observe(now)
+			_, _ = cpu.observe(now)
+			r.observe([]*device{cpu}, nil, now)
+			require.GreaterOrEqual(t, r.grown, last)
+			require.LessOrEqual(t, r.grown, meter.millijoules())
+			last = r.grown
+		}
+	})
+}
+
+// Spread, it goes to workloads by what they used of all devices.
+func TestResidualIsSpread(t *testing.T) {
+	meter, whole := fake("bmc", sensor.Host)
+	a := &workload.Workload{Kind: workload.Unit, Attributes: map[string]string{"systemd.unit": "a.service"}}
+	b := &workload.Workload{Kind: workload.Unit, Attributes: map[string]string{"systemd.unit": "b.service"}}
+	gpu := &neighbour{devices: []machine.Device{{ID: "GPU-1"}}, decided: true, used: map[*workload.Workload]uint64{a: 5000, b: 0, nil: 0}}
+	r, now := newResidual(meter), time.Now()
+	look := func() {
+		_, err := meter.observe(now)
+		require.NoError(t, err)
+		r.observe(nil, []machine.Meter{gpu}, now)
+		r.spread(ledger.Config{}, nil, []machine.Meter{gpu}, now)
+	}
+	look()
+	for range 10 {
+		now = now.Add(time.Second)
+		whole.microjoules += 500e6
+		gpu.devices[0].Millijoules += 400_000
+		gpu.used[a] += 300_000
+		gpu.used[b] += 100_000
+		look()
+	}
+	got := map[string]uint64{}
+	r.ledger.Tell(func(account ledger.Account) {
+		if account.Workload != nil {
+			got[account.Workload.Attributes["systemd.unit"]] = account.Millijoules
+		} else {
+			got[account.Kind] = account.Millijoules
+		}
+	})
+	assert.Equal(t, map[string]uint64{"a.service": 750_000, "b.service": 250_000}, got)
+}

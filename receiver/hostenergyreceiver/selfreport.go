@@ -1,0 +1,62 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package hostenergyreceiver
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/selfreport"
+)
+
+// tellItself logs once what was found, and keeps the receiver's own telemetry.
+func (s *hostScraper) tellItself(ctx context.Context) {
+	if !s.introduced {
+		s.introduced = true
+		selfreport.Log(s.logger, s.rows())
+	}
+	idle, _ := s.ladder.cpu.Idle()
+	s.telemetry.HostenergyCPUIdlePower.Record(ctx, idle)
+	if table, fitted, ok := s.ladder.cpu.Error(); ok {
+		s.telemetry.HostenergyModelError.Record(ctx, table, metric.WithAttributes(attribute.String("model", "table")))
+		s.telemetry.HostenergyModelError.Record(ctx, fitted, metric.WithAttributes(attribute.String("model", "calibrated")))
+	}
+	if s.attribution == nil {
+		return
+	}
+	imbalance := int64(0)
+	for _, d := range s.ladder.devices {
+		if d.ledger != nil {
+			imbalance += d.ledger.Imbalance()
+		}
+	}
+	s.telemetry.HostenergyAttributionImbalance.Record(ctx, float64(imbalance)/1000)
+	s.telemetry.HostenergyWorkloads.Record(ctx, int64(len(s.attribution.slots)))
+}
+
+// rows are what was looked for, what was found, and how to get the rest.
+func (s *hostScraper) rows() []selfreport.Row {
+	rows := append([]selfreport.Row{}, s.ladder.rows...)
+	estimates := selfreport.Row{What: "model of the CPU", State: selfreport.Spare, Detail: s.ladder.cpu.Describe()}
+	if !s.ladder.measured {
+		estimates.State = selfreport.Used
+		estimates.Remedy = "see above how to have it measured; where that cannot be, name the CPU in model::cpu, or set model::idle_power_per_cpu and model::max_power_per_cpu"
+	}
+	rows = append(rows, estimates)
+	if m := s.ladder.memory; m != nil {
+		row := selfreport.Row{What: "model of the memory", State: selfreport.Used, Detail: m.Describe()}
+		for _, d := range s.ladder.devices {
+			if d.Scope == "dram" && d.Method != "model" {
+				row.State = selfreport.Spare
+			}
+		}
+		rows = append(rows, row)
+	}
+	if s.attribution == nil {
+		return append(rows, selfreport.Row{What: "who used it", State: selfreport.Off, Detail: "attribution::enabled is false"})
+	}
+	return append(rows, s.attribution.tracker.Report()...)
+}

@@ -1,0 +1,66 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kubernetes
+
+import (
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write deploy/kubernetes/manifests anew")
+
+// manifests are rendered for those who do not use Helm.
+var manifests = map[string]struct {
+	release string
+	only    string // the kind that is kept; all if empty
+	values  []string
+}{
+	"agent.yaml":              {release: release, values: []string{apiServer, "gateway: {enabled: false}"}},
+	"agent-attribution.yaml":  {release: release, values: []string{apiServer, "gateway: {enabled: false}", everySwitch}},
+	"agent-canary.yaml":       {release: release + "-canary", values: []string{apiServer, "gateway: {enabled: false}", canary}},
+	"gateway.yaml":            {release: release, values: []string{"agent: {enabled: false}"}},
+	"servicemonitors.yaml":    {release: release, only: "ServiceMonitor", values: []string{apiServer, "serviceMonitor: {enabled: true}"}},
+	"networkpolicy-fqdn.yaml": {release: release, only: "CiliumNetworkPolicy", values: []string{hostNames}},
+	"certificates.yaml":       {release: release, only: "Certificate", values: []string{apiServer, certManager}},
+}
+
+const (
+	everySwitch = "agent: {attribution: {hostPID: true, podResources: true, environment: true, powercap: true}}"
+	canary      = "agent: {track: canary, gateway: 'carbon-gateway-headless.otelcol-carbon.svc:4317'}"
+	hostNames   = "networkPolicy: {cilium: {enabled: true, providerHosts: [api.energy-charts.info]}}"
+	certManager = "tls: {certManager: {enabled: true, issuerRef: {kind: ClusterIssuer, name: internal}}}"
+)
+
+// The manifests are what the chart renders today. After a change of the chart: go generate ./testbed/kubernetes
+func TestManifests(t *testing.T) {
+	t.Parallel()
+	for name, m := range manifests {
+		text, err := renderAs(t, m.release, m.values...)
+		require.NoError(t, err)
+		text = "# Copyright The otelcol-carbon Authors\n# SPDX-License-Identifier: Apache-2.0\n\n" +
+			"# Rendered from ../chart by go generate ./testbed/kubernetes. 192.0.2.10 stands for the address of your Kubernetes API.\n" +
+			ofKind(t, text, m.only)
+		file := filepath.Join(folder, "manifests", name)
+		if *update {
+			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+			require.NoError(t, os.WriteFile(file, []byte(text), 0o644)) //nolint:gosec // a source file
+		}
+		content, err := os.ReadFile(file)
+		if !errors.Is(err, fs.ErrNotExist) {
+			require.NoError(t, err)
+		}
+		assert.Equal(t, text, string(content), "%s is stale: go generate ./testbed/kubernetes", file)
+		assert.NotEmpty(t, decode(t, string(content)), name)
+	}
+	there, err := filepath.Glob(filepath.Join(folder, "manifests", "*"))
+	require.NoError(t, err)
+	assert.Len(t, there, len(manifests), "a file that nothing renders")
+}
