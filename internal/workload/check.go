@@ -17,7 +17,12 @@ import (
 // initialPIDNamespace is the host's: PROC_PID_INIT_INO, 0xEFFFFFFC, in Linux' include/linux/proc_ns.h.
 const initialPIDNamespace = "pid:[4026531836]"
 
-const capSysPtrace = 19 // include/uapi/linux/capability.h
+// include/uapi/linux/capability.h. The file is its user's alone, and ptrace decides what is in it: it takes both.
+const (
+	capDACOverride   = 1 // which docker grants
+	capDACReadSearch = 2
+	capSysPtrace     = 19
+)
 
 // Check looks for what keeps the collector from naming workloads: what is missing, what follows, and what to do. None
 // if nothing is missing. It is for the start, to be logged once.
@@ -44,8 +49,8 @@ func (r *Resolver) Check() (rows []selfreport.Row) {
 	if !r.readsEnviron(own) {
 		lack("environment of processes", "that of other users cannot be read: OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME, "+
 			"and the ids of batch jobs and training runs are known of the collector's own user at most",
-			"add CAP_SYS_PTRACE (securityContext.capabilities in Kubernetes, --cap-add with docker, AmbientCapabilities= in systemd), and if"+
-				" that is there, allow ptrace read in the AppArmor or SELinux profile")
+			"add CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH (securityContext.capabilities with uid 0 in Kubernetes, --cap-add with docker,"+
+				" AmbientCapabilities= in systemd), and if they are there, allow ptrace read in the AppArmor or SELinux profile")
 	}
 	if _, err := os.ReadDir(filepath.Join(r.pods.root, "pods")); r.pods.root != "" && err != nil && !errors.Is(err, fs.ErrNotExist) {
 		lack("names of pods", "the kubelet's logs cannot be listed ("+err.Error()+"): workloads have k8s.pod.uid and no names of pods",
@@ -60,7 +65,7 @@ func (r *Resolver) SeesAll() bool {
 	return err == nil && namespace == initialPIDNamespace
 }
 
-// readsEnviron tries PID 1, and asks for the capability: a collector run by root without it reads that of
+// readsEnviron tries PID 1, and asks for the capabilities: a collector run by root without them reads that of
 // root's own processes only.
 func (r *Resolver) readsEnviron(own string) bool {
 	f, err := os.Open(r.proc.file(1, "environ"))
@@ -75,7 +80,8 @@ func (r *Resolver) readsEnviron(own string) bool {
 	for line := range strings.Lines(string(status)) {
 		if text, ok := strings.CutPrefix(line, "CapEff:"); ok {
 			effective, err := strconv.ParseUint(strings.TrimSpace(text), 16, 64)
-			return err == nil && effective&(1<<capSysPtrace) != 0
+			const files = 1<<capDACOverride | 1<<capDACReadSearch
+			return err == nil && effective&(1<<capSysPtrace) != 0 && effective&files != 0
 		}
 	}
 	return false

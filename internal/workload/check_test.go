@@ -19,7 +19,7 @@ func TestCheck(t *testing.T) {
 		tr := newTree(t)
 		tr.process(1, fixture{comm: "systemd", cgroup: "0::/init.scope"})
 		tr.link("proc/self/ns/pid", initialPIDNamespace)
-		tr.write("proc/self/status", "Name:\tx\nCapEff:\t0000000000080000\nSeccomp:\t0\n")
+		tr.write("proc/self/status", "Name:\tx\nCapEff:\t0000000000080004\nSeccomp:\t0\n")
 		return tr
 	}
 	tests := []struct {
@@ -37,6 +37,9 @@ func TestCheck(t *testing.T) {
 		{"no capability", func(tr tree) {
 			tr.write("proc/self/status", "CapEff:\t00000000a80425fb\n")
 		}, []string{"environment", "CAP_SYS_PTRACE"}},
+		{"one of two capabilities", func(tr tree) {
+			tr.write("proc/self/status", "CapEff:\t0000000000080000\n")
+		}, []string{"environment", "CAP_DAC_READ_SEARCH"}},
 		{"status without capabilities", func(tr tree) { tr.write("proc/self/status", "Name:\tx\n") }, []string{"environment", "CAP_SYS_PTRACE"}},
 		{"capability is not enough", func(tr tree) { tr.remove("proc/1/environ") }, []string{"environment", "AppArmor"}},
 		{"logs of the kubelet hidden", func(tr tree) { tr.write("var/log/pods", "") }, []string{"logs", "k8s_attributes"}},
