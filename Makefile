@@ -41,12 +41,14 @@ test-nocgo: export CGO_ENABLED := 0
 test-nocgo: $(BINARY)-nocgo ## run all tests of a binary built without cgo, which leaves GPUs out
 	go test $(TESTED)
 
-bench: ## what carbonintensity and nvmlenergy cost, beside alternatives (BENCH_COUNT=6)
+bench: ## what our components cost, beside alternatives (BENCH_COUNT=6)
 	@mkdir -p bin
 	@go test -run '^$$' -bench . -count $(or $(BENCH_COUNT),6) ./processor/carbonintensityprocessor | tee bin/bench.txt
 	@$(BENCHSTAT) -row /streams -col /processor bin/bench.txt
 	@go test -run '^$$' -bench Node -benchtime 10x -count $(or $(BENCH_COUNT),6) ./receiver/nvmlenergyreceiver | tee bin/bench-node.txt
 	@$(BENCHSTAT) -row /rate -col .name bin/bench-node.txt
+	@go test -run '^$$' -bench Collection -count $(or $(BENCH_COUNT),6) ./receiver/hostenergyreceiver | tee bin/bench-host.txt
+	@$(BENCHSTAT) bin/bench-host.txt
 
 fuzz: ## run each fuzz target for a while (FUZZ_TIME=10s)
 	@git grep -o 'func Fuzz[A-Za-z0-9]*' -- '*_test.go' | sed 's|/[^/]*:func | |' | while read -r package target; do \

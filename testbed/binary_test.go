@@ -51,7 +51,7 @@ func TestBinaryHasWhatItPromises(t *testing.T) {
 	}
 	for _, name := range []string{
 		"nvmlenergy", "hostenergy", "carbonintensity", "gridintensity", "console",
-		"otlp", "prometheus", "host_metrics", "kubelet_stats", "kafka",
+		"otlp", "prometheus", "host_metrics", "kafka",
 		"memory_limiter", "batch", "k8s_attributes", "resource", "attributes", "transform", "filter",
 		"metrics_transform", "groupbyattrs", "cumulative_to_delta", "delta_to_cumulative", "interval", "metric_start_time",
 		"otlp_grpc", "otlp_http", "load_balancing", "prometheus_remote_write", "file", "debug", "nop",

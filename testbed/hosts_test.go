@@ -7,6 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -130,4 +132,55 @@ func portrait(backend *sink) string {
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// The BMC tells what the whole machine draws; what no device of it does is the residual: a series of its own, or spread over
+// those who used the devices. Its password is told nobody.
+func TestBMC(t *testing.T) {
+	t.Parallel()
+	const watts, secret = 500, "5ecret-of-the-bmc"
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := strings.TrimSuffix(r.URL.Path, "/"); path {
+		case "/redfish/v1":
+			_, _ = w.Write([]byte(`{"@odata.id": "/redfish/v1/", "Id": "RootService", "Name": "Root", "Chassis": {"@odata.id": "/redfish/v1/Chassis"}, "Links": {"Sessions": {"@odata.id": "/redfish/v1/SessionService/Sessions"}}}`))
+		case "/redfish/v1/SessionService/Sessions":
+			w.Header().Set("X-Auth-Token", "token")
+			w.Header().Set("Location", path+"/1")
+			w.WriteHeader(http.StatusCreated)
+		case "/redfish/v1/Chassis":
+			_, _ = w.Write([]byte(`{"@odata.id": "/redfish/v1/Chassis", "Name": "c", "Members": [{"@odata.id": "/redfish/v1/Chassis/1U"}]}`))
+		case "/redfish/v1/Chassis/1U":
+			_, _ = w.Write([]byte(`{"@odata.id": "/redfish/v1/Chassis/1U", "Id": "1U", "Name": "c", "EnvironmentMetrics": {"@odata.id": "/redfish/v1/Chassis/1U/EnvironmentMetrics"}}`))
+		case "/redfish/v1/Chassis/1U/EnvironmentMetrics":
+			_, _ = fmt.Fprintf(w, `{"@odata.id": "%s", "Id": "EnvironmentMetrics", "Name": "m", "PowerWatts": {"Reading": %d}}`, path, watts)
+		}
+	}))
+	t.Cleanup(service.Close)
+	root, backend := unpackMachine(t, machines+"intel-server.txtar"), newSink(t)
+	c := start(t, []string{
+		writeFile(t, "config.yaml", hostConfig),
+		"yaml:receivers::hostenergy::root_path: " + root,
+		"yaml:receivers::hostenergy::collection_interval: 200ms",
+		"yaml:receivers::hostenergy::bmc: {interval: 1s, redfish: {endpoint: " + service.URL + ", username: carbon, password: " + secret + "}}",
+		"yaml:service::telemetry::logs::level: debug",
+	}, "SINK="+backend.address)
+	last := func(metric, key, value string) (p point) {
+		if points := backend.named(metric, key, value); len(points) > 0 {
+			p = points[len(points)-1]
+		}
+		return p
+	}
+	c.eventually(func() bool { return last("hw.host.energy", "hw.id", "bmc").value > watts }, "energy of the machine")
+	assert.Empty(t, backend.named("hw.host.energy", "hw.id", "psys"), "one source of a machine")
+	advance(t, root)
+	c.eventually(func() bool { return last("hw.energy", "hw.id", "package-1/dram").value == 10 }, "energy of the devices")
+	at := time.Now()
+	c.eventually(func() bool { return last("workload.energy", "workload.kind", "residual").time.After(at.Add(1500 * time.Millisecond)) }, "the residual")
+	residual := last("workload.energy", "workload.kind", "residual")
+	whole := watts * residual.time.Sub(residual.start).Seconds()
+	assert.InDelta(t, whole-4*10, residual.value, 1.2*watts, "two packages and their memory are taken off")
+	assert.Equal(t, "bmc", residual.attributes["hw.id"])
+	assert.Equal(t, "enclosure", residual.attributes["hw.type"])
+	require.Zero(t, c.stop())
+	assert.NotContains(t, c.output.String(), secret)
 }

@@ -271,7 +271,7 @@ func BenchmarkCollection(b *testing.B) {
 	use(0)
 	r := newRig(b, root, func(cfg *Config) { cfg.Attribution.Enabled = true; cfg.Controller.InitialDelay = time.Hour })
 	require.NoError(b, r.scraper.start(b.Context(), nil))
-	defer r.scraper.close()
+	defer r.scraper.close(b.Context())
 	defer r.scraper.stop()
 	collect := func(round int) {
 		use(round)
@@ -306,7 +306,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 		r := newRig(t, root, func(cfg *Config) { cfg.Attribution.Enabled = true })
 		// Without the controller, whose spans the test's telemetry keeps.
 		require.NoError(t, r.scraper.start(t.Context(), nil))
-		defer r.scraper.close()
+		defer r.scraper.close(t.Context())
 		defer r.scraper.stop()
 		heap := func() uint64 {
 			for range 3 { // pools take two

@@ -14,6 +14,7 @@ import (
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/host"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/bmc"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/metadata"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/model"
 )
@@ -31,6 +32,9 @@ type Config struct {
 	Model model.Config `mapstructure:"model"`
 
 	Attribution AttributionConfig `mapstructure:"attribution"`
+
+	// BMC tells the power of the whole machine.
+	BMC bmc.Config `mapstructure:"bmc"`
 }
 
 // AttributionConfig is about who used the energy.
@@ -79,6 +83,7 @@ func createDefaultConfig() component.Config {
 	return &Config{
 		Controller:  controller,
 		Metrics:     metadata.NewDefaultMetricsBuilderConfig(),
+		BMC:         bmc.DefaultConfig(),
 		Attribution: AttributionConfig{Enabled: true, Idle: ledger.IdleUnattributed, Residual: residualOwn, MaxWorkloads: 500},
 	}
 }

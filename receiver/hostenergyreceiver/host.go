@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/machine"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/bmc"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/metadata"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/sensor"
 )
@@ -31,6 +32,8 @@ type hostScraper struct {
 	reporter  *reporter
 	machine   func() sensor.Machine // that of the configuration, but in tests
 	ladder    *ladder
+	settings  component.TelemetrySettings
+	bmc       *bmc.Meter // nil if there is none
 
 	mu          sync.Mutex
 	attribution *attribution // nil if nobody asks who used it
@@ -48,7 +51,7 @@ func newHostScraper(cfg *Config, set receiver.Settings) (*hostScraper, error) {
 		return nil, err
 	}
 	s := &hostScraper{
-		cfg: cfg, logger: set.Logger, telemetry: telemetry,
+		cfg: cfg, logger: set.Logger, telemetry: telemetry, settings: set.TelemetrySettings,
 		reporter: newReporter(metadata.NewMetricsBuilder(cfg.Metrics, set)),
 		machine:  func() sensor.Machine { return sensor.NewMachine(cfg.Host) },
 	}
@@ -56,11 +59,14 @@ func newHostScraper(cfg *Config, set receiver.Settings) (*hostScraper, error) {
 	return s, nil
 }
 
-func (s *hostScraper) start(context.Context, component.Host) error {
+func (s *hostScraper) start(ctx context.Context, host component.Host) error {
 	if err := s.cfg.Host.Check(); err != nil {
 		return err
 	}
 	s.ladder = newLadder(s.cfg, s.logger, s.machine())
+	if err := s.askBMC(ctx, host); err != nil {
+		return err
+	}
 	s.ladder.discover()
 	if why := s.ladder.missing(); why != nil && s.cfg.Required {
 		return fmt.Errorf("required: no energy counter of a CPU package can be read: %s: %s; %s", why.What, why.Detail, why.Remedy)
@@ -78,8 +84,31 @@ func (s *hostScraper) stop() {
 	s.goroutine.Wait()
 }
 
+// askBMC begins to, if it is configured.
+func (s *hostScraper) askBMC(ctx context.Context, host component.Host) error {
+	switch c := &s.cfg.BMC; {
+	case c.IPMI.HasValue():
+		s.bmc = bmc.NewIPMI(*c.IPMI.Get(), c.Interval)
+	case c.Redfish.HasValue():
+		client, err := c.Redfish.Get().ToClient(ctx, host.GetExtensions(), s.settings)
+		if err != nil {
+			return fmt.Errorf("bmc::redfish: %w", err)
+		}
+		s.bmc = bmc.NewRedfish(*c.Redfish.Get(), client, c.Interval)
+	default:
+		return nil
+	}
+	source := s.bmc.Source()
+	s.ladder.bmc = &source
+	s.bmc.Start()
+	return nil
+}
+
 // close frees what is open.
-func (s *hostScraper) close() {
+func (s *hostScraper) close(ctx context.Context) {
+	if s.bmc != nil {
+		s.bmc.Shutdown(ctx)
+	}
 	if s.attribution != nil {
 		s.attribution.tracker.Close()
 	}
@@ -158,7 +187,7 @@ func (s *hostScraper) report(places map[*device]place, now time.Time) pmetric.Me
 // telemetry; a change between readable and unreadable is logged once.
 func (s *hostScraper) observe(ctx context.Context, d *device, now time.Time) {
 	reason, err := d.observe(now)
-	if errors.Is(err, sensor.ErrOnMains) {
+	if errors.Is(err, sensor.ErrOnMains) || errors.Is(err, bmc.ErrWaiting) {
 		return // as it should be
 	}
 	if reason != 0 {

@@ -43,7 +43,7 @@ func newHostEnergyReceiver(cfg *Config, set receiver.Settings, next consumer.Met
 
 func (r *hostEnergyReceiver) last(ctx context.Context) (pmetric.Metrics, error) {
 	r.scraper.stop()
-	defer r.scraper.close()
+	defer r.scraper.close(ctx)
 	if !r.scraper.begun() {
 		return pmetric.NewMetrics(), nil
 	}

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/selfreport"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/sensor"
 )
 
 // tellItself logs once what was found, and keeps the receiver's own telemetry.
@@ -40,6 +41,7 @@ func (s *hostScraper) tellItself(ctx context.Context) {
 // rows are what was looked for, what was found, and how to get the rest.
 func (s *hostScraper) rows() []selfreport.Row {
 	rows := append([]selfreport.Row{}, s.ladder.rows...)
+	rows = append(rows, s.bmcRow())
 	estimates := selfreport.Row{What: "model of the CPU", State: selfreport.Spare, Detail: s.ladder.cpu.Describe()}
 	if !s.ladder.measured {
 		estimates.State = selfreport.Used
@@ -48,10 +50,11 @@ func (s *hostScraper) rows() []selfreport.Row {
 	rows = append(rows, estimates)
 	if m := s.ladder.memory; m != nil {
 		row := selfreport.Row{What: "model of the memory", State: selfreport.Used, Detail: m.Describe()}
-		for _, d := range s.ladder.devices {
-			if d.Scope == "dram" && d.Method != "model" {
-				row.State = selfreport.Spare
-			}
+		switch {
+		case m.Idle() == 0:
+			row.State = selfreport.Absent
+		case s.ladder.finds(sensor.DRAM):
+			row.State = selfreport.Spare
 		}
 		rows = append(rows, row)
 	}
@@ -59,4 +62,17 @@ func (s *hostScraper) rows() []selfreport.Row {
 		return append(rows, selfreport.Row{What: "who used it", State: selfreport.Off, Detail: "attribution::enabled is false"})
 	}
 	return append(rows, s.attribution.tracker.Report()...)
+}
+
+func (s *hostScraper) bmcRow() selfreport.Row {
+	row := selfreport.Row{What: "BMC", State: selfreport.Off, Detail: "neither bmc::ipmi nor bmc::redfish is set"}
+	if s.bmc == nil {
+		return row
+	}
+	row.State, row.Detail = selfreport.Used, "asked each "+s.cfg.BMC.Interval.String()+" for the power of the whole machine"
+	if err := s.bmc.Problem(); err != nil {
+		row.State, row.Detail = selfreport.Refused, err.Error()
+		row.Remedy = "check endpoint, username and password, and that the BMC may be reached from here; for /dev/ipmi0: modprobe ipmi_devintf, and access to the device"
+	}
+	return row
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"syscall"
 )
 
 // counter is a file that is read again and again: it stays open, which makes reading it several times as cheap.
@@ -40,13 +39,4 @@ func (c *counter) close() {
 		_ = c.file.Close()
 		c.file = nil
 	}
-}
-
-// links is the number of folders in a folder, plus two: the kernel keeps it for cgroups, as most file systems do.
-func links(folder string) uint64 {
-	var s syscall.Stat_t
-	if syscall.Stat(folder, &s) != nil {
-		return 0
-	}
-	return uint64(s.Nlink) //nolint:unconvert // 32 bits on some architectures
 }

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"strings"
-	"syscall"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/workload"
 )
@@ -38,14 +37,6 @@ func (s *self) grown() uint64 {
 	grown := total - min(s.time, total)
 	s.time = total
 	return grown
-}
-
-func ownTime() uint64 {
-	var usage syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
-		return 0
-	}
-	return uint64(usage.Utime.Sec+usage.Stime.Sec)*1e6 + uint64(usage.Utime.Usec+usage.Stime.Usec)
 }
 
 // ownCGroup is the path of its cgroup in a hierarchy, as its own /proc has it.

@@ -1,0 +1,108 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package bmc
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/otelcol-carbon/otelcol-carbon/internal/joule"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/sensor"
+)
+
+// script is a BMC that says what a test wants.
+type script struct {
+	watts float64
+	err   error
+	slow  time.Duration
+	asked int
+}
+
+func (s *script) power(ctx context.Context) (float64, error) {
+	s.asked++
+	select {
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-time.After(s.slow):
+	}
+	return s.watts, s.err
+}
+
+func (s *script) close(context.Context) {}
+func (s *script) driver() sensor.Driver { return sensor.IPMI }
+
+func TestMeter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bmc := &script{watts: 400, slow: 3 * time.Second}
+		m := newMeter(bmc, 10*time.Second)
+		m.Start()
+		_, err := m.Read(time.Now())
+		require.ErrorIs(t, err, ErrWaiting, "it does not wait for the BMC")
+		time.Sleep(5 * time.Second)
+		outcome, err := m.Read(time.Now())
+		require.NoError(t, err)
+		assert.Equal(t, joule.First, outcome)
+		time.Sleep(13 * 10 * time.Second)
+		outcome, err = m.Read(time.Now())
+		require.NoError(t, err)
+		assert.Equal(t, joule.Counted, outcome)
+		assert.Equal(t, uint64(130*400_000_000), m.Microjoules())
+
+		bmc.err = errors.New("rebooting")
+		time.Sleep(time.Minute)
+		_, err = m.Read(time.Now())
+		require.ErrorContains(t, err, "rebooting")
+		asked := bmc.asked
+		time.Sleep(10 * time.Minute)
+		assert.LessOrEqual(t, bmc.asked-asked, 6, "it is left in peace")
+		bmc.err = nil
+		time.Sleep(10 * time.Minute)
+		outcome, err = m.Read(time.Now())
+		require.NoError(t, err)
+		assert.Equal(t, joule.Gap, outcome, "what was drawn meanwhile is not known")
+		outcome, _ = m.Read(time.Now())
+		assert.Equal(t, joule.Counted, outcome, "that is said once")
+
+		bmc.watts = 300_000
+		time.Sleep(time.Minute)
+		_, err = m.Read(time.Now())
+		require.ErrorContains(t, err, "more than 200000")
+		m.Shutdown(t.Context())
+	})
+}
+
+func TestConfig(t *testing.T) {
+	load := func(settings map[string]any) (Config, error) {
+		cfg := DefaultConfig()
+		if err := confmap.NewFromStringMap(settings).Unmarshal(&cfg); err != nil {
+			return cfg, err
+		}
+		return cfg, confmap.Validate(&cfg)
+	}
+	cfg, err := load(map[string]any{"ipmi": map[string]any{}})
+	require.NoError(t, err)
+	assert.True(t, cfg.IPMI.HasValue())
+	assert.False(t, cfg.Redfish.HasValue())
+	assert.Equal(t, 5*time.Second, cfg.IPMI.Get().Timeout)
+	type m = map[string]any
+	for want, settings := range map[string]m{
+		"take one out":                         {"ipmi": m{}, "redfish": m{"endpoint": "https://192.0.2.7"}},
+		`endpoint: "192.0.2.7": must be host:`: {"ipmi": m{"endpoint": "192.0.2.7", "username": "u"}},
+		"username: not set":                    {"ipmi": m{"endpoint": "192.0.2.7:623"}},
+		"timeout: 0s: must be above":           {"ipmi": m{"timeout": "0s"}},
+		"endpoint: not set: name the service":  {"redfish": m{}},
+		"interval: 1ms: must be from 1s":       {"interval": "1ms"},
+		"baud":                                 {"ipmi": m{"baud": 9600}},
+	} {
+		_, err := load(settings)
+		require.ErrorContains(t, err, want)
+	}
+}
