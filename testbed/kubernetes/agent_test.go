@@ -82,7 +82,7 @@ func TestSwitchesOfAttribution(t *testing.T) {
 		mounts       []string // besides those of an agent without a switch
 	}{
 		"{}":                   {user: 10001},
-		"{hostPID: true}":      {user: 10001, hostPID: true, mounts: []string{"etc/machine-id", "proc"}},
+		"{hostPID: true}":      {user: 10001, hostPID: true, mounts: []string{"etc/machine-id", "proc", "sys"}},
 		"{podResources: true}": {user: 0, mounts: []string{"etc/machine-id", "proc", "var/lib/kubelet/pod-resources"}},
 		"{podResources: true, podResourcesGroup: 981}": {user: 10001, groups: []int64{981}, mounts: []string{"etc/machine-id", "proc", "var/lib/kubelet/pod-resources"}},
 		"{environment: true}":                          {user: 0, capabilities: []core.Capability{"SYS_PTRACE", "DAC_READ_SEARCH"}, mounts: []string{"etc/machine-id", "proc"}},

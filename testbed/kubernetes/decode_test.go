@@ -40,6 +40,7 @@ var types = map[string]func() any{
 	"cilium.io/v2/CiliumNetworkPolicy":                func() any { return &ciliumNetworkPolicy{} },
 	"monitoring.coreos.com/v1/ServiceMonitor":         func() any { return &monitoring.ServiceMonitor{} },
 	"networking.k8s.io/v1/NetworkPolicy":              func() any { return &networking.NetworkPolicy{} },
+	"opentelemetry.io/v1beta1/OpenTelemetryCollector": func() any { return &openTelemetryCollector{} },
 	"policy/v1/PodDisruptionBudget":                   func() any { return &policy.PodDisruptionBudget{} },
 	"rbac.authorization.k8s.io/v1/ClusterRole":        func() any { return &rbac.ClusterRole{} },
 	"rbac.authorization.k8s.io/v1/ClusterRoleBinding": func() any { return &rbac.ClusterRoleBinding{} },

@@ -5,4 +5,4 @@
 // of the API, and each collector config is checked by the built binary.
 package kubernetes
 
-//go:generate go test -count=1 -run=^TestManifests$ -update .
+//go:generate go test -count=1 -run=TestManifests|TestOperator|TestValuesOf -update .

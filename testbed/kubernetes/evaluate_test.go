@@ -6,6 +6,7 @@ package kubernetes
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,12 +53,8 @@ func allowed(tb testing.TB, policies []*networking.NetworkPolicy, from, to peer,
 
 func isolates(tb testing.TB, p *networking.NetworkPolicy, pod peer, direction networking.PolicyType) bool {
 	tb.Helper()
-	for _, t := range p.Spec.PolicyTypes {
-		if t == direction {
-			return pod.address == "" && pod.namespace == p.Namespace && selects(tb, &p.Spec.PodSelector, pod.labels)
-		}
-	}
-	return false
+	return slices.Contains(p.Spec.PolicyTypes, direction) &&
+		pod.address == "" && pod.namespace == p.Namespace && selects(tb, &p.Spec.PodSelector, pod.labels)
 }
 
 // matches says whether a rule lets the other end pass. A rule without peers, or without ports, lets all pass.
