@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -269,4 +270,35 @@ func TestTimestampsNeverGoBack(t *testing.T) {
 	second := r.timestamp(noon.Add(-time.Hour))
 	assert.Greater(t, second, first)
 	assert.True(t, noon.Add(time.Minute).Equal(r.timestamp(noon.Add(time.Minute)).AsTime()))
+}
+
+// Where a counter and the model exist, the model is fitted to the counter, and says how far it was off.
+func TestModelIsCalibrated(t *testing.T) {
+	const watts = 50
+	root := tree(t, "amd")
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, root, func(cfg *Config) { cfg.Model.IdlePowerPerCPU, cfg.Model.MaxPowerPerCPU = 20, 100 }) // of two CPUs
+		require.NoError(t, r.Start(t.Context(), nil))
+		synctest.Wait()
+		for i := range 60 {
+			write(t, energyFile(root, "intel-rapl:0"), strconv.Itoa(7_000_000+(i+1)*10*watts*1_000_000))
+			time.Sleep(interval)
+			synctest.Wait()
+		}
+		gauge := func(name string) map[string]float64 {
+			got, err := r.telemetry.GetMetric(name)
+			require.NoError(t, err)
+			values := map[string]float64{}
+			for _, dp := range got.Data.(metricdata.Gauge[float64]).DataPoints {
+				which, _ := dp.Attributes.Value("model")
+				values[which.AsString()] = dp.Value
+			}
+			return values
+		}
+		off := gauge("otelcol_hostenergy.model.error")
+		assert.InDelta(t, 40.0/watts-1, off["table"], 0.01)
+		assert.InDelta(t, 0, off["calibrated"], 0.02)
+		assert.InDelta(t, watts, gauge("otelcol_hostenergy.cpu.idle_power")[""], 2)
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
 }
