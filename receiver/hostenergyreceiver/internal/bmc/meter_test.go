@@ -6,6 +6,7 @@ package bmc
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,22 +19,27 @@ import (
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/sensor"
 )
 
-// script is a BMC that says what a test wants.
+// script is a BMC that answers slowly, and what a test wants.
 type script struct {
+	answer atomic.Pointer[answer]
+	slow   time.Duration
+	asked  atomic.Int64
+}
+
+type answer struct {
 	watts float64
 	err   error
-	slow  time.Duration
-	asked int
 }
 
 func (s *script) power(ctx context.Context) (float64, error) {
-	s.asked++
+	s.asked.Add(1)
 	select {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	case <-time.After(s.slow):
 	}
-	return s.watts, s.err
+	said := s.answer.Load()
+	return said.watts, said.err
 }
 
 func (s *script) close(context.Context) {}
@@ -41,7 +47,8 @@ func (s *script) driver() sensor.Driver { return sensor.IPMI }
 
 func TestMeter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bmc := &script{watts: 400, slow: 3 * time.Second}
+		bmc := &script{slow: 3 * time.Second}
+		bmc.answer.Store(&answer{watts: 400})
 		m := newMeter(bmc, 10*time.Second)
 		m.Start()
 		_, err := m.Read(time.Now())
@@ -56,14 +63,14 @@ func TestMeter(t *testing.T) {
 		assert.Equal(t, joule.Counted, outcome)
 		assert.Equal(t, uint64(130*400_000_000), m.Microjoules())
 
-		bmc.err = errors.New("rebooting")
+		bmc.answer.Store(&answer{err: errors.New("rebooting")})
 		time.Sleep(time.Minute)
 		_, err = m.Read(time.Now())
 		require.ErrorContains(t, err, "rebooting")
-		asked := bmc.asked
+		asked := bmc.asked.Load()
 		time.Sleep(10 * time.Minute)
-		assert.LessOrEqual(t, bmc.asked-asked, 6, "it is left in peace")
-		bmc.err = nil
+		assert.LessOrEqual(t, bmc.asked.Load()-asked, int64(6), "it is left in peace")
+		bmc.answer.Store(&answer{watts: 400})
 		time.Sleep(10 * time.Minute)
 		outcome, err = m.Read(time.Now())
 		require.NoError(t, err)
@@ -71,7 +78,7 @@ func TestMeter(t *testing.T) {
 		outcome, _ = m.Read(time.Now())
 		assert.Equal(t, joule.Counted, outcome, "that is said once")
 
-		bmc.watts = 300_000
+		bmc.answer.Store(&answer{watts: 300_000})
 		time.Sleep(time.Minute)
 		_, err = m.Read(time.Now())
 		require.ErrorContains(t, err, "more than 200000")
