@@ -151,8 +151,7 @@ func TestWhoUsesTheCPU(t *testing.T) {
 		return joules
 	}
 	device := func() (joules float64) {
-		for id, p := range lastOf(backend.named("hw.energy", "hw.type", "cpu")) {
-			_ = id
+		for _, p := range lastOf(backend.named("hw.energy", "hw.type", "cpu")) {
 			joules += p.value
 		}
 		return joules
@@ -171,20 +170,28 @@ func TestWhoUsesTheCPU(t *testing.T) {
 		n := len(backend.named("hw.energy", "", ""))
 		c.eventually(func() bool { return len(backend.named("hw.energy", "", "")) >= n+4 }, "two collections")
 	}
-	collected()
-	idle, energy, parts := of("workload.kind:idle"), device(), map[*burner]float64{heavy: of(marks(heavy)), light: of(marks(light))}
-	allTime, time0 := busy(t), map[*burner]time.Duration{heavy: heavy.used(t), light: light.used(t)}
-	time.Sleep(6 * time.Second)
-	allTime = busy(t) - allTime
-	for b := range time0 {
-		time0[b] = b.used(t) - time0[b]
+	burners := map[string]*burner{"heavy": heavy, "light": light}
+	// seen is what a collection that has just come says, and the kernel says now.
+	type seen struct {
+		active float64 // J above idle
+		time   time.Duration
+		joules map[string]float64
+		times  map[string]time.Duration
 	}
-	collected()
-	// The last collections saw a little more than what was timed: shares do not mind.
-	active := device() - energy - (of("workload.kind:idle") - idle)
-	for name, b := range map[string]*burner{"heavy": heavy, "light": light} {
-		want := time0[b].Seconds() / allTime.Seconds()
-		got := (of(marks(b)) - parts[b]) / active
+	look := func() seen {
+		collected()
+		s := seen{active: device() - of("workload.kind:idle"), time: busy(t), joules: map[string]float64{}, times: map[string]time.Duration{}}
+		for name, b := range burners {
+			s.joules[name], s.times[name] = of(marks(b)), b.used(t)
+		}
+		return s
+	}
+	from := look()
+	time.Sleep(6 * time.Second)
+	to := look()
+	for name := range burners {
+		want := (to.times[name] - from.times[name]).Seconds() / (to.time - from.time).Seconds()
+		got := (to.joules[name] - from.joules[name]) / (to.active - from.active)
 		t.Logf("%s: %.1f %% of the CPU time, %.1f %% of the energy above idle", name, 100*want, 100*got)
 		assert.InDelta(t, want, got, 0.05)
 	}
