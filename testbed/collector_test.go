@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -126,6 +128,18 @@ func (c *collector) exitCode() int {
 		require.Fail(c.tb, "the collector goes on", "%s", c.output)
 	}
 	return c.cmd.ProcessState.ExitCode()
+}
+
+// megabytes of memory of a kind, such as RssAnon: proc_pid_status(5).
+func (c *collector) megabytes(kind string) float64 {
+	c.tb.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
+	require.NoError(c.tb, err)
+	match := regexp.MustCompile(kind + `:\s+(\d+) kB`).FindSubmatch(status)
+	require.NotNil(c.tb, match, kind)
+	kB, err := strconv.ParseFloat(string(match[1]), 64)
+	require.NoError(c.tb, err)
+	return kB / 1000
 }
 
 // validate checks a config as `otelcol-carbon validate` does.

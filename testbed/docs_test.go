@@ -28,10 +28,10 @@ func tracked(t *testing.T, pattern string) []string {
 	return files
 }
 
-func read(t *testing.T, file string) string {
-	t.Helper()
+func read(tb testing.TB, file string) string {
+	tb.Helper()
 	content, err := os.ReadFile(filepath.Join("..", file))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return string(content)
 }
 

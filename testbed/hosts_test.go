@@ -175,7 +175,9 @@ func TestBMC(t *testing.T) {
 	advance(t, root)
 	c.eventually(func() bool { return last("hw.energy", "hw.id", "package-1/dram").value == 10 }, "energy of the devices")
 	at := time.Now()
-	c.eventually(func() bool { return last("workload.energy", "workload.kind", "residual").time.After(at.Add(1500 * time.Millisecond)) }, "the residual")
+	c.eventually(func() bool {
+		return last("workload.energy", "workload.kind", "residual").time.After(at.Add(1500 * time.Millisecond))
+	}, "the residual")
 	residual := last("workload.energy", "workload.kind", "residual")
 	whole := watts * residual.time.Sub(residual.start).Seconds()
 	assert.InDelta(t, whole-4*10, residual.value, 1.2*watts, "two packages and their memory are taken off")

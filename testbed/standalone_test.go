@@ -4,10 +4,6 @@
 package testbed
 
 import (
-	"fmt"
-	"os"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -67,15 +63,6 @@ func TestStandaloneMemory(t *testing.T) {
 	configs, _, prometheus := onFreePorts(t)
 	c := start(t, configs, "CARBON_ZONE=DE")
 	c.eventually(func() bool { return len(scrape(t, prometheus)["hw_emissions_grams_total"].GetMetric()) > 0 }, "emissions")
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
-	require.NoError(t, err)
-	kB := func(key string) float64 {
-		match := regexp.MustCompile(key + `:\s+(\d+) kB`).FindSubmatch(status)
-		require.NotNil(t, match, key)
-		n, err := strconv.ParseFloat(string(match[1]), 64)
-		require.NoError(t, err)
-		return n
-	}
-	t.Logf("anonymous %.1f MB, resident %.1f MB", kB("RssAnon")/1000, kB("VmRSS")/1000)
-	assert.Less(t, kB("RssAnon")/1000, 40.0)
+	t.Logf("anonymous %.1f MB, resident %.1f MB", c.megabytes("RssAnon"), c.megabytes("VmRSS"))
+	assert.Less(t, c.megabytes("RssAnon"), 40.0)
 }

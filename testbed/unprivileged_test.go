@@ -25,14 +25,14 @@ func readableBut(t *testing.T, folder, secret string) {
 		case err != nil:
 			return err
 		case d.IsDir():
-			return os.Chmod(path, 0o755) //nolint:gosec // for another user
+			return os.Chmod(path, 0o755)
 		case d.Name() == secret:
 			return os.Chmod(path, 0)
 		}
-		return os.Chmod(path, 0o644) //nolint:gosec // for another user
+		return os.Chmod(path, 0o644)
 	}))
 	for ; folder != os.TempDir() && folder != "/"; folder = filepath.Dir(folder) {
-		require.NoError(t, os.Chmod(folder, 0o755)) //nolint:gosec // for another user
+		require.NoError(t, os.Chmod(folder, 0o755))
 	}
 }
 

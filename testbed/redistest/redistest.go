@@ -6,6 +6,7 @@ package redistest
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -18,21 +19,28 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelcol-carbon/otelcol-carbon/testbed/debian"
 	"github.com/otelcol-carbon/otelcol-carbon/testbed/freeport"
+	"github.com/otelcol-carbon/otelcol-carbon/testbed/pki"
 )
 
 // Server is one redis-server process that listens on 127.0.0.1 and keeps nothing over a restart.
 type Server struct {
 	tb        testing.TB
-	program   program
+	program   debian.Program
 	arguments []string
 	folder    string
 	port      int
-	tls       *certificates // nil without
+	tls       *secured // nil without
 
 	process *exec.Cmd
 	ended   chan struct{}
 	log     *output
+}
+
+type secured struct {
+	authority   *pki.Authority
+	certificate pki.Certificate
 }
 
 // Start runs Redis until the test ends. The arguments are those of redis-server, such as "--requirepass",
@@ -45,14 +53,16 @@ func Start(tb testing.TB, arguments ...string) *Server {
 // StartTLS runs a Redis that speaks TLS only, with a certificate for 127.0.0.1 by the authority in CAFile.
 func StartTLS(tb testing.TB, arguments ...string) *Server {
 	tb.Helper()
-	return start(tb, newCertificates(tb), arguments)
+	authority := pki.NewAuthority(tb, "redistest")
+	return start(tb, &secured{authority: authority, certificate: authority.Issue(tb)}, arguments)
 }
 
-func start(tb testing.TB, tls *certificates, arguments []string) *Server {
+func start(tb testing.TB, with *secured, arguments []string) *Server {
 	tb.Helper()
-	p, err := find()
+	// In Debian, redis-server is a link to a program in redis-tools.
+	p, err := debian.Find("redis-server", "redis-server", "redis-tools")
 	require.NoError(tb, err)
-	s := &Server{tb: tb, program: p, arguments: arguments, folder: tb.TempDir(), tls: tls}
+	s := &Server{tb: tb, program: p, arguments: arguments, folder: tb.TempDir(), tls: with}
 	tb.Cleanup(s.Stop)
 	const attempts = 5 // another program may take the port first
 	for range attempts {
@@ -69,7 +79,7 @@ func start(tb testing.TB, tls *certificates, arguments []string) *Server {
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
 // CAFile is the certificate of the authority that signed the server's; only with StartTLS.
-func (s *Server) CAFile() string { return s.tls.ca }
+func (s *Server) CAFile() string { return s.tls.authority.File }
 
 // Stop kills the process and waits for its end.
 func (s *Server) Stop() {
@@ -106,12 +116,12 @@ func (s *Server) run() error {
 	if s.tls != nil {
 		port = []string{
 			"--port", "0", "--tls-port", strconv.Itoa(s.port), "--tls-auth-clients", "no",
-			"--tls-cert-file", s.tls.cert, "--tls-key-file", s.tls.key, "--tls-ca-cert-file", s.tls.ca,
+			"--tls-cert-file", s.tls.certificate.File, "--tls-key-file", s.tls.certificate.KeyFile, "--tls-ca-cert-file", s.tls.authority.File,
 		}
 	}
 	fixed := []string{"--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.folder}
-	s.process = exec.Command(s.program.path, append(append(port, fixed...), s.arguments...)...) //nolint:gosec // found by find
-	s.process.Env = append(os.Environ(), s.program.environment...)
+	s.process = exec.Command(s.program.Path, append(append(port, fixed...), s.arguments...)...) //nolint:gosec // found by debian.Find
+	s.process.Env = append(os.Environ(), s.program.Environment()...)
 	s.log = &output{}
 	s.process.Stdout, s.process.Stderr = s.log, s.log
 	if err := s.process.Start(); err != nil {
@@ -158,7 +168,7 @@ func (s *Server) answers() bool {
 
 func (s *Server) dial() (net.Conn, error) {
 	if s.tls != nil {
-		return s.tls.dial(s.Addr())
+		return tls.DialWithDialer(&net.Dialer{Timeout: time.Second}, "tcp", s.Addr(), s.tls.authority.Client(s.tb))
 	}
 	return net.DialTimeout("tcp", s.Addr(), time.Second)
 }

@@ -5,8 +5,6 @@ package redistest
 
 import (
 	"net"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -59,29 +57,4 @@ func TestTellsWhyItDidNotStart(t *testing.T) {
 	s.arguments = []string{"--no-such-option", "1"}
 	s.Stop()
 	assert.ErrorContains(t, s.run(), "redis-server ended")
-}
-
-func TestFindsTheProgram(t *testing.T) {
-	found := filepath.Join(t.TempDir(), "redis-server")
-	require.NoError(t, os.WriteFile(found, []byte("#!/bin/sh\n"), 0o700))
-	t.Setenv("PATH", filepath.Dir(found))
-	p, err := locate()
-	require.NoError(t, err)
-	assert.Equal(t, program{path: found}, p)
-}
-
-func TestSaysWhatToInstall(t *testing.T) {
-	t.Setenv("PATH", t.TempDir())
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	_, err := locate()
-	assert.ErrorContains(t, err, "install redis-server: ")
-}
-
-// What was fetched once is used again, without any program.
-func TestFetchesOnce(t *testing.T) {
-	folder := t.TempDir()
-	require.NoError(t, os.MkdirAll(filepath.Join(folder, filepath.Dir(binary)), 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, binary), nil, 0o700))
-	t.Setenv("PATH", t.TempDir())
-	assert.NoError(t, fetch(folder))
 }
