@@ -16,11 +16,13 @@ TESTED       = $$(go list ./... | grep -v /distro/)
 export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
 
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+ACTIONLINT    := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
+GOVULNCHECK   := go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 ADDLICENSE    := go run github.com/google/addlicense@v1.1.1
 BENCHSTAT     := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20250813145418-2f7363a06fe1
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-nocgo lint check-generated check generate bench fuzz hwcheck clean
+.PHONY: help build run test test-nocgo lint check-generated check generate vulncheck bench bench-sizing fuzz hwcheck clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +43,9 @@ test-nocgo: export CGO_ENABLED := 0
 test-nocgo: $(BINARY)-nocgo ## run all tests of a binary built without cgo, which leaves GPUs out
 	go test $(TESTED)
 
+vulncheck: ## look for known vulnerabilities that the binary reaches (needs vuln.go.dev)
+	$(GOVULNCHECK) -tags=$(TAGS) ./distro/otelcol-carbon
+
 bench: ## what our components cost, beside alternatives (BENCH_COUNT=6)
 	@mkdir -p bin
 	@go test -run '^$$' -bench . -count $(or $(BENCH_COUNT),6) ./processor/carbonintensityprocessor | tee bin/bench.txt
@@ -49,6 +54,11 @@ bench: ## what our components cost, beside alternatives (BENCH_COUNT=6)
 	@$(BENCHSTAT) -row /rate -col .name bin/bench-node.txt
 	@go test -run '^$$' -bench Collection -count $(or $(BENCH_COUNT),6) ./receiver/hostenergyreceiver | tee bin/bench-host.txt
 	@$(BENCHSTAT) bin/bench-host.txt
+
+bench-sizing: $(BINARY) ## what agents, gateways and storage cost for N nodes (BENCH_COUNT=1)
+	go test -run '^$$' -bench Agent -benchtime 30x -count $(or $(BENCH_COUNT),1) ./testbed
+	go test -run '^$$' -bench Gateway -benchtime 3000x -count $(or $(BENCH_COUNT),1) ./testbed
+	go test -run '^$$' -bench 'Storage|Head' -benchtime 3x -count $(or $(BENCH_COUNT),1) ./testbed
 
 fuzz: ## run each fuzz target for a while (FUZZ_TIME=10s)
 	@git grep -o 'func Fuzz[A-Za-z0-9]*' -- '*_test.go' | sed 's|/[^/]*:func | |' | while read -r package target; do \
@@ -63,6 +73,7 @@ bin/hwcheck: $(SOURCES) $(shell git ls-files --cached --others --exclude-standar
 
 lint: ## format and static checks
 	$(GOLANGCI_LINT) run
+	$(ACTIONLINT) -shellcheck= -pyflakes=
 
 check: lint check-generated ## all checks that CI runs beside the tests
 	$(ADDLICENSE) -check -ignore '**/testdata/**' $$(git ls-files '*.go' '*.c' '*.h' '*.sh' '*.yaml' Makefile .ci/run)
