@@ -1,7 +1,7 @@
 // Copyright The otelcol-carbon Authors
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
+//go:build linux && cgo
 
 package kubernetes
 
@@ -22,6 +22,8 @@ import (
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/otelcol-carbon/otelcol-carbon/testbed/fakenvml"
 )
 
 const (
@@ -33,6 +35,7 @@ const (
 	hostPIDHint = "set hostPID: true in Kubernetes"
 	ptraceHint  = "add CAP_SYS_PTRACE"
 	rapl        = "RAPL (powercap)"
+	uuid        = "GPU-00000000-0000-4000-8000-000000000001"
 )
 
 // The binary says under each profile, as the user, with the capabilities and in the PID namespace that the chart gives it, what
@@ -60,7 +63,8 @@ func TestSelfReportOfProfiles(t *testing.T) {
 			t.Parallel()
 			all := render(t, apiServer, "agent: {attribution: "+test.attribution+"}")
 			pod := get[*apps.DaemonSet](t, all, "DaemonSet/"+release+"-agent").Spec.Template.Spec
-			report := selfReport(t, pod, test.ownPIDs || !pod.HostPID, onlyReceivers(t, parse(t, all, "agent")))
+			report := selfReport(t, pod, test.ownPIDs || !pod.HostPID, parse(t, all, "agent"))
+			assert.Contains(t, report, uuid+" used NVIDIA H100 80GB HBM3: energy counter", "device energy needs no privilege")
 			for _, part := range test.has {
 				assert.Contains(t, report, part)
 			}
@@ -74,28 +78,37 @@ func TestSelfReportOfProfiles(t *testing.T) {
 	}
 }
 
-// selfReport runs the binary as a container runtime would, and returns its first words, with single spaces.
-func selfReport(tb testing.TB, pod core.PodSpec, ownPIDs bool, config string) string {
+// selfReport runs the binary as a container runtime would, but for seccomp, on a machine with one GPU. It returns its first
+// words, with single spaces.
+func selfReport(tb testing.TB, pod core.PodSpec, ownPIDs bool, receivers map[string]any) string {
 	tb.Helper()
+	require.True(tb, *pod.Containers[0].SecurityContext.ReadOnlyRootFilesystem)
+	state := filepath.Join(tb.TempDir(), "state")
+	require.NoError(tb, os.Mkdir(state, 0o700))
+	config := onlyReceivers(tb, receivers, state)
 	user := strconv.FormatInt(*pod.SecurityContext.RunAsUser, 10)
 	capabilities := []string{"-all"}
 	for _, c := range pod.Containers[0].SecurityContext.Capabilities.Add {
 		capabilities = append(capabilities, "+"+strings.ToLower(string(c)))
 	}
-	args := []string{"--user", "--map-user=" + user, "--map-group=" + user}
+	args := []string{"--user", "--map-user=" + user, "--map-group=" + user, "--mount", "--keep-caps"}
 	if ownPIDs {
 		args = append(args, "--pid", "--fork", "--mount-proc", "--kill-child")
 	}
-	args = append(args, "--", "setpriv", "--no-new-privs")
+	args = append(args, "--", "sh", "-euc", `
+		mount --bind "$STATE" "$STATE"
+		mount -o remount,bind,ro /
+		if touch "$STATE/../writable" 2>/dev/null; then echo "the root is writable"; exit 1; fi
+		exec "$@"`, "sh", "setpriv", "--no-new-privs", "--ambient-caps=-all", "--inh-caps=-all")
 	if user == "0" {
 		args = append(args, "--bounding-set="+strings.Join(capabilities, ","))
 	}
-	args = append(args, "--inh-caps=-all", binary, "--config=yaml:"+config)
+	args = append(args, binary, "--config=yaml:"+config)
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, "unshare", args...)
-	c.Env = []string{"NODE_NAME=node-1", "POD_IP=127.0.0.1", "PATH=" + os.Getenv("PATH")}
+	c.Env = append([]string{"NODE_NAME=node-1", "POD_IP=127.0.0.1", "PATH=" + os.Getenv("PATH"), "STATE=" + state}, gpu(tb)...)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	read, write, err := os.Pipe()
@@ -118,17 +131,26 @@ func selfReport(tb testing.TB, pod core.PodSpec, ownPIDs bool, config string) st
 	return strings.Join(strings.Fields(strings.ReplaceAll(output.String(), `\n`, "\n")), " ")
 }
 
+// gpu is the environment of a machine with a GPU.
+func gpu(tb testing.TB) []string {
+	tb.Helper()
+	dir := tb.TempDir()
+	_, err := fakenvml.Build(dir)
+	require.NoError(tb, err)
+	scenario := filepath.Join(dir, "scenario")
+	require.NoError(tb, fakenvml.Scenario{GPUs: []fakenvml.GPU{{UUID: uuid, Name: "NVIDIA H100 80GB HBM3", Power: fakenvml.Const{Watts: 300}}}}.WriteFile(scenario))
+	return []string{"LD_LIBRARY_PATH=" + dir, fakenvml.ScenarioEnv + "=" + scenario}
+}
+
 // onlyReceivers keeps what measures, with the machine of the test for that of the node, and no listener.
-func onlyReceivers(tb testing.TB, config map[string]any) string {
+func onlyReceivers(tb testing.TB, config map[string]any, state string) string {
 	tb.Helper()
 	receivers := at(tb, config, "receivers")
 	delete(receivers, "otlp")
 	delete(receivers, "prometheus/self")
 	at(tb, receivers, "nvmlenergy")["initial_delay"] = "1ms"
-	storage := filepath.Join(tb.TempDir(), "state")
-	require.NoError(tb, os.Mkdir(storage, 0o700))
 	text, err := yaml.Marshal(map[string]any{
-		"extensions": map[string]any{"file_storage": map[string]any{"directory": storage}},
+		"extensions": map[string]any{"file_storage": map[string]any{"directory": state}},
 		"receivers":  receivers,
 		"exporters":  map[string]any{"nop": nil},
 		"service": map[string]any{
