@@ -1,0 +1,172 @@
+// Copyright The otelcol-carbon Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import "time"
+
+var collectorCases = []alertCase{
+	{
+		alert:   "CarbonTargetDown",
+		bad:     `up{job="carbon-agent",instance="a"} 1x3 0x10`,
+		good:    `up{job="carbon-agent",instance="a"} 1x3 0 0 1x10`, // a scrape that timed out
+		fires:   3 * time.Minute,
+		summary: "carbon-agent at a cannot be scraped.",
+	},
+	{
+		alert: "CarbonCrashLoop",
+		bad: `
+otelcol_process_uptime_total{job="carbon-agent",namespace="c",pod="carbon-agent-1",exported_instance="i1"} 30 60
+otelcol_process_uptime_total{job="carbon-agent",namespace="c",pod="carbon-agent-1",exported_instance="i2"} _x3 30 60
+otelcol_process_uptime_total{job="carbon-agent",namespace="c",pod="carbon-agent-1",exported_instance="i3"} _x6 30 60
+otelcol_process_uptime_total{job="carbon-agent",namespace="c",pod="carbon-agent-1",exported_instance="i4"} _x9 30 60`,
+		good: `
+otelcol_process_uptime_total{job="carbon-agent",namespace="c",pod="carbon-agent-1",exported_instance="i1"} 30+30x30
+otelcol_process_uptime_total{job="carbon-agent",namespace="c",pod="carbon-agent-1",exported_instance="i2"} _x32 30+30x20
+otelcol_process_uptime_total{job="carbon-agent",namespace="c",pod="carbon-agent-1",exported_instance="i3"} _x52 30+30x30
+kube_pod_container_status_waiting_reason{reason="ContainerCreating",namespace="c",pod="carbon-agent-1"} 1x80`,
+		fires:   4*time.Minute + 30*time.Second,
+		summary: "carbon-agent-1 starts again and again.",
+	},
+	{
+		alert:   "CarbonCrashLoop", // one that never gets as far as to be scraped
+		bad:     `kube_pod_container_status_waiting_reason{reason="CrashLoopBackOff",namespace="c",pod="carbon-gateway-1"} 0 0 1x3`,
+		good:    `kube_pod_container_status_waiting_reason{reason="CrashLoopBackOff",namespace="c",pod="another-1"} 1x9`,
+		fires:   time.Minute,
+		summary: "carbon-gateway-1 starts again and again.",
+	},
+	{
+		alert:   "CarbonMemoryHigh",
+		bad:     memory("0.91e9x15"),
+		good:    memory("0.91e9x8 0.89e9 0.91e9x8 0.89e9x30"), // 4 minutes each
+		fires:   5 * time.Minute,
+		summary: "carbon-gateway-1 uses 91% of its memory.",
+	},
+	{
+		alert:   "CarbonErrorsHigh",
+		bad:     points("0+989x20", "0+11x20"),
+		good:    points("0+991x20", "0+9x20"),
+		fires:   90 * time.Second, // of which the first rate needs 30 s
+		summary: "carbon-gateway refuses or loses 1.1% of its points.",
+	},
+	{
+		alert: "CarbonTrackingFailure",
+		bad: `
+otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="nvmlenergy"} 0x3 0+10x5 50x9
+otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 0+5x9 45x9
+otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="otlp"} 0+5x20`,
+		// A node without GPUs, and a gateway.
+		good: `
+otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="nvmlenergy"} 0x20
+otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 0+5x20
+otelcol_receiver_accepted_metric_points_total{job="carbon-gateway",instance="g",receiver="otlp"} 7x20`,
+		fires:   6 * time.Minute,
+		summary: "a has measured nothing for two minutes.",
+	},
+	{
+		alert:   "CarbonUnauthenticated",
+		bad:     `rpc_server_call_duration_count{job="carbon-gateway",rpc_response_status_code="UNAUTHENTICATED"} 0+2x20`,
+		good:    `rpc_server_call_duration_count{job="carbon-gateway",rpc_response_status_code="UNAUTHENTICATED"} 0+0.4x60`,
+		fires:   3 * time.Minute,
+		summary: "carbon-gateway refused 12 calls without valid credentials in ten minutes.",
+	},
+	{
+		alert:   "CarbonCPUHigh", // the rate needs four minutes to see all
+		bad:     cpu("1000+49.2x40"),
+		good:    cpu("1000+47.4x60"),
+		fires:   14*time.Minute + 30*time.Second,
+		summary: "carbon-gateway-1 uses 82% of its CPU.",
+	},
+	{
+		alert:   "CarbonStorageFull",
+		bad:     fileSystem("14x80"),
+		good:    fileSystem("16x80") + "\n" + `node_filesystem_size_bytes{instance="n",mountpoint="/boot"} 100x80` + "\n" + `node_filesystem_avail_bytes{instance="n",mountpoint="/boot"} 1x80`,
+		fires:   30 * time.Minute,
+		summary: "/var/lib of n is 86% full: queues and totals live there.",
+	},
+	{
+		alert:   "CarbonResponseSlow",
+		bad:     response("0+94x40", "0+100x40", "0+100x40"), // 94 of 100 within 5 ms
+		good:    response("0+96x60", "0+100x60", "0+100x60"),
+		fires:   15*time.Minute + 30*time.Second,
+		summary: "carbon-gateway takes 5.833ms to accept a batch (P95).",
+	},
+	{
+		alert:   "CarbonReplicasLow",
+		bad:     `kube_deployment_status_replicas_available{deployment="carbon-gateway"} 2 2 1`,
+		good:    `kube_deployment_status_replicas_available{deployment="carbon-gateway"} 2x20` + "\n" + `kube_deployment_status_replicas_available{deployment="other"} 0x20`,
+		fires:   time.Minute,
+		summary: "carbon-gateway has 1 replicas that answer.",
+	},
+	{
+		alert:   "CarbonQueueFilling",
+		bad:     queue("0 0 600x30"),
+		good:    queue("600x10 490 600x10 0x30"), // backends that come back within ten minutes
+		fires:   11 * time.Minute,
+		summary: "The queue of otlp_grpc of a is 60% full.",
+	},
+	{
+		alert: "CarbonSLOBurnFast", // 1.5 % of an hour
+		step:  time.Minute,
+		bad:   slo("100x500", "0x360 1.5x140"),
+		good:  slo("100x500", "0x360 1.4x6 0x134"), // too short to spend 2 % of the budget
+		// 14.4 of 15 points of the hour's 6000: after 58 of 60 samples.
+		fires:   418 * time.Minute,
+		summary: "carbon-agent: 1.45% bad (availability). The error budget of a month is gone in days.",
+	},
+	{
+		alert:   "CarbonSLOBurnFast", // the slower of its pairs: 0.7 % of six hours
+		step:    5 * time.Minute,
+		bad:     slo("100x200", "0x72 0.7x128"),
+		good:    slo("100x200", "0x72 0.5x128"),
+		fires:   670 * time.Minute,
+		summary: "carbon-agent: 0.6028% bad (availability). The error budget of a month is gone in days.",
+	},
+	{
+		alert:   "CarbonSLOBurnSlow",
+		step:    5 * time.Minute,
+		bad:     slo("100x1000", "0.11x1000"),
+		good:    slo("100x1000", "0.09x1000"),
+		fires:   0,
+		summary: "carbon-agent: 0.11% bad (availability), more than the objective allows.",
+	},
+}
+
+func memory(rss string) string {
+	return `otelcol_process_memory_rss{job="carbon-gateway",namespace="c",pod="carbon-gateway-1"} ` + rss + `
+kube_pod_container_resource_limits{resource="memory",namespace="c",pod="carbon-gateway-1"} 1e9x99`
+}
+
+func cpu(seconds string) string { // of 2 CPUs
+	return `otelcol_process_cpu_seconds_total{job="carbon-gateway",namespace="c",pod="carbon-gateway-1"} ` + seconds + `
+kube_pod_container_resource_limits{resource="cpu",namespace="c",pod="carbon-gateway-1"} 2x99`
+}
+
+func points(accepted, refused string) string {
+	return `otelcol_receiver_accepted_metric_points_total{job="carbon-gateway",receiver="otlp"} ` + accepted + `
+otelcol_receiver_refused_metric_points_total{job="carbon-gateway",receiver="otlp"} ` + refused + `
+otelcol_receiver_failed_metric_points_total{job="carbon-gateway",receiver="otlp"} 0x99
+otelcol_receiver_accepted_metric_points_total{job="carbon-gateway",receiver="prometheus/self"} 0+100000x99`
+}
+
+func fileSystem(available string) string {
+	return `node_filesystem_avail_bytes{instance="n",mountpoint="/var/lib"} ` + available + `
+node_filesystem_size_bytes{instance="n",mountpoint="/var/lib"} 100x99`
+}
+
+func response(within5, within10, all string) string {
+	return `rpc_server_call_duration_bucket{job="carbon-gateway",le="0.005"} ` + within5 + `
+rpc_server_call_duration_bucket{job="carbon-gateway",le="0.01"} ` + within10 + `
+rpc_server_call_duration_bucket{job="carbon-gateway",le="0.025"} ` + all + `
+rpc_server_call_duration_bucket{job="carbon-gateway",le="+Inf"} ` + all
+}
+
+func queue(size string) string {
+	return `otelcol_exporter_queue_size{job="carbon-agent",instance="a",exporter="otlp_grpc"} ` + size + `
+otelcol_exporter_queue_capacity{job="carbon-agent",instance="a",exporter="otlp_grpc"} 1000x99`
+}
+
+func slo(all, bad string) string {
+	return `carbon_slo:all{job="carbon-agent",slo="availability"} ` + all + `
+carbon_slo:bad{job="carbon-agent",slo="availability"} ` + bad
+}
