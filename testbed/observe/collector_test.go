@@ -30,8 +30,6 @@ import (
 	"github.com/otelcol-carbon/otelcol-carbon/testbed/freeport"
 )
 
-const binary = "../../bin/otelcol-carbon"
-
 // collector is a process of the built binary, with scripted GPUs and a grid.
 type collector struct {
 	self, energy string // addresses of what it says of itself, and of what it measures
