@@ -78,7 +78,7 @@ func decode(tb testing.TB, text string) objects {
 
 var comment = regexp.MustCompile(`(?m)^\s*#.*$`)
 
-// ofKind keeps the documents of a kind, or all if it is empty.
+// ofKind keeps the documents of a kind, the one of a kind and name, or all if it is empty.
 func ofKind(tb testing.TB, text, kind string) string {
 	tb.Helper()
 	if kind == "" {
@@ -86,9 +86,12 @@ func ofKind(tb testing.TB, text, kind string) string {
 	}
 	var b strings.Builder
 	for _, document := range separator.Split(text, -1) {
-		var head meta.TypeMeta
+		var head struct {
+			meta.TypeMeta   `json:",inline"`
+			meta.ObjectMeta `json:"metadata"`
+		}
 		require.NoError(tb, yaml.Unmarshal([]byte(document), &head))
-		if head.Kind == kind {
+		if head.Kind == kind || head.Kind+"/"+head.Name == kind {
 			b.WriteString("---\n" + strings.Trim(document, "\n") + "\n")
 		}
 	}

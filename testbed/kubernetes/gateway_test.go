@@ -11,6 +11,7 @@ import (
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	apps "k8s.io/api/apps/v1"
 	autoscaling "k8s.io/api/autoscaling/v2"
 	core "k8s.io/api/core/v1"
 	policy "k8s.io/api/policy/v1"
@@ -67,7 +68,7 @@ func TestDisruptions(t *testing.T) {
 	d := deployment(t)
 	pdb := get[*policy.PodDisruptionBudget](t, all, "PodDisruptionBudget/"+release+"-gateway").Spec
 	assert.Equal(t, 1, pdb.MaxUnavailable.IntValue())
-	assert.Equal(t, d.Spec.Selector, pdb.Selector)
+	assert.Equal(t, part("gateway"), pdb.Selector.MatchLabels, "canaries count")
 	assert.Equal(t, 0, d.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue())
 
 	keys := map[string]core.UnsatisfiableConstraintAction{}
@@ -89,7 +90,7 @@ func TestServicesFindTheirPods(t *testing.T) {
 	all := render(t, apiServer, "serviceMonitor: {enabled: true}")
 	for name, spec := range map[string]core.PodSpec{"agent": daemonSet(t), "gateway": deployment(t).Spec.Template.Spec, "gateway-headless": deployment(t).Spec.Template.Spec} {
 		service := get[*core.Service](t, all, "Service/"+release+"-"+name).Spec
-		assert.Equal(t, part(strings.TrimSuffix(name, "-headless")), service.Selector)
+		assert.Equal(t, part(strings.TrimSuffix(name, "-headless")), service.Selector, "pods of both tracks")
 		named := map[string]int32{}
 		for _, p := range spec.Containers[0].Ports {
 			named[p.Name] = p.ContainerPort
@@ -115,6 +116,9 @@ func TestServiceMonitors(t *testing.T) {
 		e := m.Endpoints[0]
 		assert.Equal(t, "metrics", e.Port)
 		assert.Equal(t, "https", strings.ToLower(string(*e.Scheme)))
+		require.Len(t, e.RelabelConfigs, 1)
+		assert.Equal(t, "job", e.RelabelConfigs[0].TargetLabel)
+		assert.Equal(t, release+"-"+name+"-canary", *e.RelabelConfigs[0].Replacement)
 		c := get[*certificate](t, all, "Certificate/"+release+"-"+name).Spec
 		assert.Equal(t, c.SecretName, e.TLSConfig.CA.Secret.Name)
 		assert.Equal(t, c.SecretName, e.TLSConfig.KeySecret.Name)
@@ -132,18 +136,59 @@ func TestServiceMonitors(t *testing.T) {
 // Each node has one agent: stable and canary share none out, and miss none.
 func TestTracksOfAgents(t *testing.T) {
 	t.Parallel()
-	for track, operator := range map[string]core.NodeSelectorOperator{"stable": core.NodeSelectorOpNotIn, "canary": core.NodeSelectorOpIn} {
-		terms := daemonSet(t, "agent: {track: "+track+"}").Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+	both := render(t, apiServer, canary)
+	require.Equal(t, render(t, apiServer)["DaemonSet/"+release+"-agent"], both["DaemonSet/"+release+"-agent"], "to turn canaries on restarts nobody")
+	templates := map[string]core.PodTemplateSpec{}
+	for track, operator := range map[string]core.NodeSelectorOperator{"": core.NodeSelectorOpNotIn, "-canary": core.NodeSelectorOpIn} {
+		set := get[*apps.DaemonSet](t, both, "DaemonSet/"+release+"-agent"+track).Spec
+		terms := set.Template.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
 		require.Len(t, terms, 1)
 		assert.Equal(t, []core.NodeSelectorRequirement{{Key: "carbon/track", Operator: operator, Values: []string{"canary"}}}, terms[0].MatchExpressions)
+		// While a node changes sides, its folder has one owner.
+		apart := set.Template.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+		require.Len(t, apart, 1)
+		assert.Equal(t, core.LabelHostname, apart[0].TopologyKey)
+		assert.Equal(t, part("agent"), apart[0].LabelSelector.MatchLabels)
+		set.Template.Spec.Affinity = nil
+		templates[track] = set.Template
 	}
+	assertTracks(t, templates)
+}
+
+// Canaries of gateways begin with none, and are found by all that finds gateways.
+func TestTracksOfGateways(t *testing.T) {
+	t.Parallel()
+	both := render(t, apiServer, canary)
+	stable := get[*apps.Deployment](t, both, "Deployment/"+release+"-gateway").Spec
+	canaries := get[*apps.Deployment](t, both, "Deployment/"+release+"-gateway-canary").Spec
+	assert.Zero(t, *canaries.Replicas)
+	require.Equal(t, deployment(t).Spec, stable, "to turn canaries on restarts nobody")
+	for _, d := range []*apps.DeploymentSpec{&stable, &canaries} {
+		for i := range d.Template.Spec.TopologySpreadConstraints {
+			assert.Equal(t, d.Selector, d.Template.Spec.TopologySpreadConstraints[i].LabelSelector)
+			d.Template.Spec.TopologySpreadConstraints[i].LabelSelector = nil
+		}
+	}
+	assertTracks(t, map[string]core.PodTemplateSpec{"": stable.Template, "-canary": canaries.Template})
+	assert.NotEqual(t, stable.Selector, canaries.Selector)
+}
+
+// assertTracks says that two templates differ in the label only, which services and policies do not ask for.
+func assertTracks(t *testing.T, templates map[string]core.PodTemplateSpec) {
+	t.Helper()
+	for track, label := range map[string]string{"": "stable", "-canary": "canary"} {
+		assert.Equal(t, label, templates[track].Labels["carbon/track"])
+		delete(templates[track].Labels, "carbon/track")
+		assert.NotContains(t, templates[track].Labels, "app.kubernetes.io/version", "to tell Helm of a rolled out version restarts nobody")
+	}
+	assert.Equal(t, templates[""], templates["-canary"])
 }
 
 func TestValuesThatCannotBe(t *testing.T) {
 	t.Parallel()
 	for values, message := range map[string]string{
-		"agent: {track: beta}":                `agent.track: "beta"`,
 		"agent: {gpu: {access: privileged}}":  `agent.gpu.access: "privileged"`,
+		"agent: {gpu: {access: ''}}":          `agent.gpu.access: ""`,
 		"gateway: {exporter: debug}":          `gateway.exporter: "debug"`,
 		"tls: {certManager: {enabled: true}}": "tls.certManager.issuerRef",
 	} {

@@ -21,12 +21,13 @@ var update = flag.Bool("update", false, "write what is made from the chart anew"
 // manifests are rendered for those who do not use Helm.
 var manifests = map[string]struct {
 	release string
-	only    string // the kind that is kept; all if empty
+	only    string // the kind that is kept, or kind and name; all if empty
 	values  []string
 }{
 	"agent.yaml":              {release: release, values: []string{apiServer, "gateway: {enabled: false}"}},
 	"agent-attribution.yaml":  {release: release, values: []string{apiServer, "gateway: {enabled: false}", everySwitch}},
-	"agent-canary.yaml":       {release: release + "-canary", values: []string{apiServer, "gateway: {enabled: false}", canary}},
+	"agent-canary.yaml":       {release: release, only: "DaemonSet/carbon-agent-canary", values: []string{apiServer, canary}},
+	"gateway-canary.yaml":     {release: release, only: "Deployment/carbon-gateway-canary", values: []string{apiServer, canary}},
 	"gateway.yaml":            {release: release, values: []string{"agent: {enabled: false}"}},
 	"servicemonitors.yaml":    {release: release, only: "ServiceMonitor", values: []string{apiServer, "serviceMonitor: {enabled: true}"}},
 	"networkpolicy-fqdn.yaml": {release: release, only: "CiliumNetworkPolicy", values: []string{hostNames}},
@@ -35,7 +36,7 @@ var manifests = map[string]struct {
 
 const (
 	everySwitch = "agent: {attribution: {hostPID: true, podResources: true, environment: true, powercap: true}}"
-	canary      = "agent: {track: canary, gateway: 'carbon-gateway-headless.otelcol-carbon.svc:4317'}"
+	canary      = "canary: {enabled: true}"
 	hostNames   = "networkPolicy: {cilium: {enabled: true, providerHosts: [api.energy-charts.info]}}"
 	certManager = "tls: {certManager: {enabled: true, issuerRef: {kind: ClusterIssuer, name: internal}}}"
 )

@@ -2,14 +2,21 @@
 # Copyright The otelcol-carbon Authors
 # SPDX-License-Identifier: Apache-2.0
 
-# Says for how long OpenSearch keeps the indices that Data Prepper writes:
+# Makes the data streams that data-prepper.yaml writes to, and says for how long OpenSearch keeps each:
 #   OPENSEARCH_AUTH=user:password retention.sh https://opensearch:9200
 set -euo pipefail
 
 url=$1
 cd "$(dirname "$0")"
-for policy in logs audit; do
-	curl --silent --show-error --fail-with-body -X PUT "$url/_plugins/_ism/policies/otelcol-carbon-$policy" \
-		${OPENSEARCH_AUTH:+--user "$OPENSEARCH_AUTH"} -H 'Content-Type: application/json' -d "@$policy.json"
+request() {
+	curl --silent --show-error --fail-with-body "$@" ${OPENSEARCH_AUTH:+--user "$OPENSEARCH_AUTH"}
 	echo
+}
+put() { request -X PUT "$url/$1" ${2:+-H 'Content-Type: application/json' -d "$2"}; }
+there() { request -o /dev/null "$url/$1" >/dev/null 2>&1; }
+
+put _index_template/otelcol-carbon @template.json
+for name in otelcol-carbon-logs otelcol-carbon-audit; do
+	there "_plugins/_ism/policies/$name" || put "_plugins/_ism/policies/$name" "@$name.json"
+	there "_data_stream/$name" || put "_data_stream/$name" # after the policy, which it finds by its name
 done

@@ -15,6 +15,11 @@ app.kubernetes.io/version: {{ .root.Values.image.tag | default .root.Chart.AppVe
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- end }}
 
+{{/* Of both tracks each pod has one, in a label. Services, budgets and policies are for both. */}}
+{{- define "carbon.tracks" -}}
+{{ if .Values.canary.enabled }}["stable", "canary"]{{ else }}["stable"]{{ end }}
+{{- end }}
+
 {{- define "carbon.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
@@ -57,6 +62,15 @@ reload_interval: 1m
 logs:
   encoding: json
 metrics:
+  level: detailed # with how long calls take
+  views:
+    # The default's first bucket is 5 seconds.
+    - selector:
+        instrument_name: otelcol_processor_internal_duration
+      stream:
+        aggregation:
+          explicit_bucket_histogram:
+            boundaries: [0.0001, 0.00025, 0.0005, 0.00075, 0.001, 0.0025, 0.005, 0.01, 0.1, 1]
   readers:
     - pull:
         exporter:
