@@ -96,7 +96,7 @@ func TestWhatIsOnDiskIsEncrypted(t *testing.T) {
 	first, second := newKey(t, "first"), newKey(t, "second")
 
 	// killed lets an agent queue for a while, with the backend away.
-	killed := func(state, storage string, keys string) {
+	killed := func(state, storage, keys string) {
 		backend.away.Store(true)
 		c := start(t, stored(t, storage, keys), environment(state)...)
 		time.Sleep(2 * time.Second)

@@ -38,7 +38,7 @@ var gpuDashboard = dashboard{
 		{kind: "timeseries", title: "CO2e each hour by GPU", unit: "massg", width: 12, queries: []query{{"{{host_name}} {{hw_id}}", `gpu:emissions_grams:rate5m{host_name=~"$host"} * 3600`}}},
 		{kind: "timeseries", title: "Power of the rest of the machine", unit: "watt", width: 12, queries: []query{{"{{host_name}} {{hw_id}}", `sum by (host_name, hw_id) (rate(hw_energy_joules_total{hw_type!="gpu", host_name=~"$host"}[5m]))`}}},
 		{kind: "timeseries", title: "Power by who used it", unit: "watt", width: 12, queries: []query{{"{{workload_kind}}", `sum by (workload_kind) (rate(workload_energy_joules_total{hw_type="gpu", host_name=~"$host"}[5m]))`}}},
-		{kind: "timeseries", title: "Xids in an hour", unit: "none", width: 8, about: "Errors that the driver reports.", queries: []query{{"{{hw_id}} Xid {{nvidia_xid}}", `sum by (host_name, hw_id, nvidia_xid) (increase(hw_errors_total{host_name=~"$host"}[1h]))`}}},
+		{kind: "timeseries", title: "Xids", unit: "none", width: 8, about: "Errors that the driver has reported since the collector started.", queries: []query{{"{{hw_id}} Xid {{nvidia_xid}}", `sum by (host_name, hw_id, nvidia_xid) (hw_errors_total{host_name=~"$host"})`}}},
 		{
 			kind: "timeseries", title: "Counter less power", unit: "percentunit", width: 8, about: "By how much the energy counter shows more than the power. Above 10 % to either side there is an alert.",
 			queries: []query{{"{{hw_id}}", `otelcol_nvmlenergy_counter_disagreement{job=~"carbon-.+"}`}},

@@ -16,7 +16,7 @@ var dataDashboard = dashboard{
 		}},
 		{kind: "timeseries", title: "Age of the intensity", unit: "s", width: 8, queries: []query{{"{{grid_zone}} {{carbon_source}}", `grid_carbon_intensity_age_seconds{grid_zone=~"$zone"}`}}},
 		{kind: "timeseries", title: "How dirty now is", unit: "percentunit", width: 8, about: "Share of the last days that had less.", queries: []query{{"{{grid_zone}} of {{window}}", `grid_carbon_intensity_percentile_ratio{grid_zone=~"$zone"}`}}},
-		{kind: "timeseries", title: "Time until the greenest hours", unit: "s", width: 8, queries: []query{{"{{grid_zone}} {{duration}}", `grid_greenest_start_seconds{grid_zone=~"$zone"} - time()`}}},
+		{kind: "timeseries", title: "Time until the greenest hours", unit: "s", width: 8, queries: []query{{"{{grid_zone}} {{duration}}", `clamp_min(grid_greenest_start_seconds{grid_zone=~"$zone"} - time(), 0)`}}},
 		{kind: "timeseries", title: "Providers that are asked", unit: "none", width: 8, about: "0 while one is left alone after failures.", queries: []query{{"{{carbon_source}}", `min by (carbon_source) (otelcol_gridintensity_provider_healthy{job=~"carbon-.+"})`}}},
 		{kind: "timeseries", title: "Requests and refused answers each minute", unit: "none", width: 8, queries: []query{
 			{"{{carbon_source}}", `sum by (carbon_source) (rate(otelcol_gridintensity_requests_total{job=~"carbon-.+"}[5m])) * 60`},
@@ -30,7 +30,7 @@ var collectorDashboard = dashboard{
 	uid: "carbon-collector", title: "Carbon: collector health", about: "Agents and gateways, by what they say of themselves.",
 	variables: []variable{{name: "job", label: "job", metric: `up{job=~"carbon-.+"}`}},
 	panels: []panel{
-		{kind: "stat", title: "Up", unit: "none", width: 6, queries: []query{{"{{job}}", `sum by (job) (up{job=~"carbon-.+", job=~"$job"})`}}},
+		{kind: "stat", title: "Up", unit: "none", width: 6, queries: []query{{"{{job}}", `sum by (job) (up{job=~"carbon-.+", job=~"$job", exported_job=""})`}}},
 		{kind: "stat", title: "Points each second", unit: "none", width: 6, queries: []query{{"{{job}}", `carbon_points:accepted:rate2m{job=~"$job"}`}}},
 		{kind: "stat", title: "Errors", unit: "percentunit", width: 6, queries: []query{{"{{job}}", `carbon_errors:ratio5m{job=~"$job"}`}}},
 		{kind: "stat", title: "Error budget left of 30 days", unit: "percentunit", width: 6, about: "Of 0.1 %. Below 0 the objective is missed.", queries: []query{{"{{job}} {{slo}}", `1 - sum by (job, slo) (sum_over_time(carbon_slo:bad{job=~"$job"}[30d])) / (sum by (job, slo) (sum_over_time(carbon_slo:all{job=~"$job"}[30d])) > 0) / 0.001`}}},

@@ -63,6 +63,12 @@ func TestEachQueryHasSeries(t *testing.T) {
 	}
 	assert.Empty(t, own, "queries without series")
 	assertSeriesFromElsewhere(t, others)
+	conversion := prometheus.query("carbon_conversion_seconds:p95_5m")
+	require.Len(t, conversion, 1)
+	assert.Less(t, conversion[0].F, 1.0, "s: the buckets are too coarse for the gate's 1 ms")
+	if *draw != "" {
+		prometheus.drawDashboards(*draw)
+	}
 }
 
 // assertSeriesFromElsewhere runs queries on series of metrics of others.
