@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The pictures in docs/dashboards.md are of these pages:
+// The pictures in docs/dashboards.md are of these pages, as a browser shows them:
 //
 //	go test -count=1 -run=TestEachQueryHasSeries ./testbed/observe -draw=DIR
 var draw = flag.String("draw", "", "watch for a minute, and write each dashboard as a page to this folder")
