@@ -131,7 +131,9 @@ func gatewayOfTheChart(tb testing.TB, backend *httpBackend) (*collector, gateway
 		"port: 8888", "port: "+self[strings.LastIndex(self, ":")+1:],
 		"https://backend.observability.svc:4318", backend.URL,
 	).Replace("\n" + config)
-	c := start(tb, []string{writeFile(tb, "gateway.yaml", config)})
+	c := command(tb, []string{writeFile(tb, "gateway.yaml", config)})
+	c.cmd.Args = append(c.cmd.Args, "--config=yaml:service::telemetry::metrics::level: detailed") // as the chart has it
+	c.run()
 	const connections = 16
 	var client gatewayClient
 	for range connections {
