@@ -52,21 +52,22 @@ kube_pod_container_status_waiting_reason{reason="ContainerCreating",namespace="c
 	{
 		alert: "CarbonTrackingFailure",
 		bad: `
-otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="nvmlenergy"} 0x3 0+10x5 50x9
-otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 0+5x9 45x9
-otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="otlp"} 0+5x20`,
-		// A node without GPUs, and a gateway.
+otelcol_scraper_scraped_metric_points_total{job="carbon-agent",instance="a",receiver="nvmlenergy"} 0x3 0+10x5 50x9
+otelcol_scraper_scraped_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 0+5x9 45x9
+otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 0+5x20`,
+		// A node without GPUs that cannot send, and a gateway.
 		good: `
-otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="nvmlenergy"} 0x20
-otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 0+5x20
+otelcol_scraper_scraped_metric_points_total{job="carbon-agent",instance="a",receiver="nvmlenergy"} 0x20
+otelcol_scraper_scraped_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 0+5x20
+otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 7x20
 otelcol_receiver_accepted_metric_points_total{job="carbon-gateway",instance="g",receiver="otlp"} 7x20`,
 		fires:   6 * time.Minute,
 		summary: "a has measured nothing for two minutes.",
 	},
 	{
 		alert:   "CarbonUnauthenticated",
-		bad:     `rpc_server_call_duration_count{job="carbon-gateway",rpc_response_status_code="UNAUTHENTICATED"} 0+2x20`,
-		good:    `rpc_server_call_duration_count{job="carbon-gateway",rpc_response_status_code="UNAUTHENTICATED"} 0+0.4x60`,
+		bad:     refused("0+1x20"), // by gRPC and by HTTP
+		good:    refused("0+0.2x60") + "\n" + `http_server_request_duration_count{job="carbon-gateway",http_response_status_code="400"} 0+9x60`,
 		fires:   3 * time.Minute,
 		summary: "carbon-gateway refused 12 calls without valid credentials in ten minutes.",
 	},
@@ -140,6 +141,11 @@ kube_pod_container_resource_limits{resource="memory",namespace="c",pod="carbon-g
 func cpu(seconds string) string { // of 2 CPUs
 	return `otelcol_process_cpu_seconds_total{job="carbon-gateway",namespace="c",pod="carbon-gateway-1"} ` + seconds + `
 kube_pod_container_resource_limits{resource="cpu",namespace="c",pod="carbon-gateway-1"} 2x99`
+}
+
+func refused(each string) string {
+	return `rpc_server_call_duration_count{job="carbon-gateway",rpc_response_status_code="UNAUTHENTICATED"} ` + each + `
+http_server_request_duration_count{job="carbon-gateway",http_response_status_code="401"} ` + each
 }
 
 func points(accepted, refused string) string {

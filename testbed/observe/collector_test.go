@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,14 +34,14 @@ import (
 // collector is a process of the built binary, with scripted GPUs and a grid.
 type collector struct {
 	self, energy string // addresses of what it says of itself, and of what it measures
-	otlp         string
+	otlp, http   string
 	output       *bytes.Buffer // to be read when it has ended
 }
 
 func startCollector(t *testing.T) *collector {
 	t.Helper()
 	address := func() string { return fmt.Sprintf("127.0.0.1:%d", freeport.Get(t)) }
-	c := &collector{self: address(), energy: address(), otlp: address(), output: &bytes.Buffer{}}
+	c := &collector{self: address(), energy: address(), otlp: address(), http: address(), output: &bytes.Buffer{}}
 	dir := t.TempDir()
 	_, err := fakenvml.Build(dir)
 	require.NoError(t, err)
@@ -53,7 +54,7 @@ func startCollector(t *testing.T) *collector {
 	cmd.Env = append(os.Environ(),
 		"LD_LIBRARY_PATH="+dir, fakenvml.ScenarioEnv+"="+scenario,
 		"GRID="+grid.Endpoint(fakegrid.ElectricityMaps), "BROKEN_GRID="+grid.Endpoint(fakegrid.EnergyCharts),
-		"SELF="+c.self, "ENERGY="+c.energy, "OTLP="+c.otlp, "AWAY="+address(),
+		"SELF="+c.self, "ENERGY="+c.energy, "OTLP="+c.otlp, "OTLP_HTTP="+c.http, "AWAY="+address(),
 		"TELEMETRY_PORT="+strconv.Itoa(freeport.Get(t)),
 	)
 	cmd.Stdout, cmd.Stderr = c.output, c.output
@@ -129,6 +130,7 @@ func (c *collector) sendAsPods(t *testing.T) {
 			request := pmetricotlp.NewExportRequestFromMetrics(pods(start))
 			_, _ = client.Export(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer secret"), request)
 			_, _ = client.Export(t.Context(), request) // and somebody without a token
+			c.knock(t.Context())
 			select {
 			case <-done:
 				return
@@ -141,6 +143,17 @@ func (c *collector) sendAsPods(t *testing.T) {
 		<-stopped
 		require.NoError(t, connection.Close())
 	})
+}
+
+// knock sends nothing by HTTP, without a token.
+func (c *collector) knock(ctx context.Context) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.http+"/v1/metrics", http.NoBody)
+	if err != nil {
+		return
+	}
+	if response, err := http.DefaultClient.Do(request); err == nil {
+		_ = response.Body.Close()
+	}
 }
 
 // pods are what the agents of other nodes have counted until now.

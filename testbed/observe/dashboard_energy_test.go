@@ -33,7 +33,7 @@ var gpuDashboard = dashboard{
 	panels: []panel{
 		{kind: "stat", title: "GPUs that are well", unit: "none", width: 8, queries: []query{{"", `sum(hw_status{hw_type="gpu", hw_state="ok", host_name=~"$host"})`}}},
 		{kind: "stat", title: "GPUs that are suspect", unit: "none", width: 8, queries: []query{{"", `sum(hw_status{hw_type="gpu", hw_state="degraded", host_name=~"$host"})`}}},
-		{kind: "stat", title: "GPUs that are lost", unit: "none", width: 8, queries: []query{{"", `sum(hw_status{hw_type="gpu", hw_state="failed", host_name=~"$host"})`}}},
+		{kind: "stat", title: "GPUs that are lost", unit: "none", width: 8, red: red{"CarbonGPULost", 1, false}, queries: []query{{"", `sum(hw_status{hw_type="gpu", hw_state="failed", host_name=~"$host"})`}}},
 		{kind: "timeseries", title: "Power by GPU", unit: "watt", width: 12, queries: []query{{"{{host_name}} {{hw_id}}", `gpu:energy_joules:rate5m{host_name=~"$host"}`}}},
 		{kind: "timeseries", title: "CO2e each hour by GPU", unit: "massg", width: 12, queries: []query{{"{{host_name}} {{hw_id}}", `gpu:emissions_grams:rate5m{host_name=~"$host"} * 3600`}}},
 		{kind: "timeseries", title: "Power of the rest of the machine", unit: "watt", width: 12, queries: []query{{"{{host_name}} {{hw_id}}", `sum by (host_name, hw_id) (rate(hw_energy_joules_total{hw_type!="gpu", host_name=~"$host"}[5m]))`}}},
@@ -41,6 +41,7 @@ var gpuDashboard = dashboard{
 		{kind: "timeseries", title: "Xids", unit: "none", width: 8, about: "Errors that the driver has reported since the collector started.", queries: []query{{"{{hw_id}} Xid {{nvidia_xid}}", `sum by (host_name, hw_id, nvidia_xid) (hw_errors_total{host_name=~"$host"})`}}},
 		{
 			kind: "timeseries", title: "Counter less power", unit: "percentunit", width: 8, about: "By how much the energy counter shows more than the power. Above 10 % to either side there is an alert.",
+			red:     red{"CarbonCounterDisagreement", 0.1, false},
 			queries: []query{{"{{hw_id}}", `otelcol_nvmlenergy_counter_disagreement{job=~"carbon-.+"}`}},
 		},
 		{kind: "table", title: "Where energy comes from", unit: "none", width: 8, queries: []query{{"", `max by (hw_id, source) (otelcol_nvmlenergy_source{job=~"carbon-.+"}) > 0`}}},
@@ -53,7 +54,7 @@ var workloadDashboard = dashboard{
 	panels: []panel{
 		{kind: "stat", title: "Power of workloads", unit: "watt", width: 8, queries: []query{{"", `sum(rate(workload_energy_joules_total{workload_kind!~"idle|unattributed|residual", host_name=~"$host", k8s_namespace_name=~"$namespace"}[5m]))`}}},
 		{kind: "stat", title: "CO2e of workloads in the time shown", unit: "massg", width: 8, queries: []query{{"", `sum(increase(workload_emissions_grams_total{workload_kind!~"idle|unattributed|residual", host_name=~"$host", k8s_namespace_name=~"$namespace"}[$__range]))`}}},
-		{kind: "stat", title: "Energy that is nobody's, last hour", unit: "percentunit", width: 8, queries: []query{{"", `max(host:energy_unattributed:share1h{host_name=~"$host"})`}}},
+		{kind: "stat", title: "Energy that is nobody's, last hour", unit: "percentunit", width: 8, red: red{"CarbonUnattributed", 0.05, false}, queries: []query{{"", `max(host:energy_unattributed:share1h{host_name=~"$host"})`}}},
 		{kind: "timeseries", title: "CO2e each hour by namespace", unit: "massg", width: 12, queries: []query{{"{{k8s_namespace_name}}", `sum by (k8s_namespace_name) (rate(workload_emissions_grams_total{k8s_namespace_name!="", k8s_namespace_name=~"$namespace", host_name=~"$host"}[5m])) * 3600`}}},
 		{kind: "timeseries", title: "CO2e each hour by account of Slurm", unit: "massg", width: 12, queries: []query{{"{{slurm_job_account}}", `sum by (slurm_job_account) (rate(workload_emissions_grams_total{slurm_job_account!="", host_name=~"$host"}[5m])) * 3600`}}},
 		{kind: "timeseries", title: "Power by kind of use", unit: "watt", width: 12, queries: []query{{"{{workload_kind}}", `sum by (workload_kind) (rate(workload_energy_joules_total{host_name=~"$host"}[5m]))`}}},

@@ -9,7 +9,7 @@ var dataDashboard = dashboard{
 	panels: []panel{
 		{kind: "timeseries", title: "Emissions by quality of the factor, last hour", unit: "percentunit", width: 12, queries: []query{{"{{grid_zone}} {{carbon_data_quality}}", `zone:emissions_quality:share1h{grid_zone=~"$zone"}`}}},
 		{kind: "timeseries", title: "Energy by method, last hour", unit: "percentunit", width: 12, about: "counter and integrated are measured, model is an estimate.", queries: []query{{"{{energy_method}}", `fleet:energy_method:share1h`}}},
-		{kind: "timeseries", title: "Energy that is nobody's, last hour", unit: "percentunit", width: 12, queries: []query{{"{{host_name}}", `host:energy_unattributed:share1h`}}},
+		{kind: "timeseries", title: "Energy that is nobody's, last hour", unit: "percentunit", width: 12, red: red{"CarbonUnattributed", 0.05, false}, queries: []query{{"{{host_name}}", `host:energy_unattributed:share1h`}}},
 		{kind: "timeseries", title: "Carbon intensity (g/kWh)", unit: "none", width: 12, about: "Now, and as foretold.", queries: []query{
 			{"{{grid_zone}} {{carbon_source}} {{carbon_data_quality}}", `grid_carbon_intensity_grams_per_kW_h{grid_zone=~"$zone"}`},
 			{"{{grid_zone}} in {{forecast_horizon}}", `grid_carbon_intensity_forecast_grams_per_kW_h{grid_zone=~"$zone"}`},
@@ -32,15 +32,15 @@ var collectorDashboard = dashboard{
 	panels: []panel{
 		{kind: "stat", title: "Up", unit: "none", width: 6, queries: []query{{"{{job}}", `sum by (job) (up{job=~"carbon-.+", job=~"$job", exported_job=""})`}}},
 		{kind: "stat", title: "Points each second", unit: "none", width: 6, queries: []query{{"{{job}}", `carbon_points:accepted:rate2m{job=~"$job"}`}}},
-		{kind: "stat", title: "Errors", unit: "percentunit", width: 6, queries: []query{{"{{job}}", `carbon_errors:ratio5m{job=~"$job"}`}}},
-		{kind: "stat", title: "Error budget left of 30 days", unit: "percentunit", width: 6, about: "Of 0.1 %. Below 0 the objective is missed.", queries: []query{{"{{job}} {{slo}}", `1 - sum by (job, slo) (sum_over_time(carbon_slo:bad{job=~"$job"}[30d])) / (sum by (job, slo) (sum_over_time(carbon_slo:all{job=~"$job"}[30d])) > 0) / 0.001`}}},
+		{kind: "stat", title: "Errors", unit: "percentunit", width: 6, about: "Points refused or lost of the last 5 minutes.", red: red{"CarbonErrorsHigh", 0.01, false}, queries: []query{{"{{job}}", `carbon_errors:ratio5m{job=~"$job"}`}}},
+		{kind: "stat", title: "Error budget left of 30 days", unit: "percentunit", width: 6, about: "Of 0.1 %. Below 0 the objective is missed.", red: red{"", 0, true}, queries: []query{{"{{job}} {{slo}}", `1 - sum by (job, slo) (sum_over_time(carbon_slo:bad{job=~"$job"}[30d])) / (sum by (job, slo) (sum_over_time(carbon_slo:all{job=~"$job"}[30d])) > 0) / 0.001`}}},
 		{kind: "timeseries", title: "Points lost or refused each second", unit: "none", width: 12, queries: []query{{"{{job}}", `carbon_points:failed:rate2m{job=~"$job"}`}}},
-		{kind: "timeseries", title: "Queues", unit: "percentunit", width: 12, about: "Above a half there is an alert.", queries: []query{{"{{instance}} {{exporter}}", `max by (instance, exporter) (otelcol_exporter_queue_size{job=~"carbon-.+", job=~"$job"}) / (max by (instance, exporter) (otelcol_exporter_queue_capacity{job=~"carbon-.+", job=~"$job"}) > 0)`}}},
-		{kind: "timeseries", title: "Time to accept a batch (P95)", unit: "s", width: 12, queries: []query{{"{{job}}", `carbon_response_seconds:p95_5m{job=~"$job"}`}}},
-		{kind: "timeseries", title: "Time to convert a batch (P95)", unit: "s", width: 12, queries: []query{{"{{job}}", `carbon_conversion_seconds:p95_5m{job=~"$job"}`}}},
+		{kind: "timeseries", title: "Queues", unit: "percentunit", width: 12, about: "Above a half there is an alert.", red: red{"CarbonQueueFilling", 0.5, false}, queries: []query{{"{{instance}} {{exporter}}", `max by (instance, exporter) (otelcol_exporter_queue_size{job=~"carbon-.+", job=~"$job"}) / (max by (instance, exporter) (otelcol_exporter_queue_capacity{job=~"carbon-.+", job=~"$job"}) > 0)`}}},
+		{kind: "timeseries", title: "Time to accept a batch (P95)", unit: "s", width: 12, about: "Calls are counted in steps from 5 ms on: 4.75 ms is less than that.", red: red{"CarbonResponseSlow", 0.005, false}, queries: []query{{"{{job}}", `carbon_response_seconds:p95_5m{job=~"$job"}`}}},
+		{kind: "timeseries", title: "Time to convert a batch (P95)", unit: "s", width: 12, red: red{"CarbonRolloutConversionSlow", 0.001, false}, queries: []query{{"{{job}}", `carbon_conversion_seconds:p95_5m{job=~"$job"}`}}},
 		{kind: "timeseries", title: "Memory", unit: "bytes", width: 8, queries: []query{{"{{instance}}", `max by (job, instance) (otelcol_process_memory_rss{job=~"carbon-.+", job=~"$job"})`}}},
 		{kind: "timeseries", title: "CPUs", unit: "none", width: 8, queries: []query{{"{{instance}}", `sum by (job, instance) (rate(otelcol_process_cpu_seconds_total{job=~"carbon-.+", job=~"$job"}[5m]))`}}},
-		{kind: "timeseries", title: "Memory and CPU of their limits", unit: "percentunit", width: 8, about: "Needs kube-state-metrics.", queries: []query{
+		{kind: "timeseries", title: "Memory and CPU of their limits", unit: "percentunit", width: 8, about: "Needs kube-state-metrics. Of memory the alert is at 90 %.", red: red{"CarbonCPUHigh", 0.8, false}, queries: []query{
 			{"{{pod}} memory", `carbon_memory:ratio{job=~"$job"}`},
 			{"{{pod}} CPU", `carbon_cpu:ratio{job=~"$job"}`},
 		}},

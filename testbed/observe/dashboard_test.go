@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -37,7 +38,15 @@ type panel struct {
 	unit    string // Grafana's id of a unit
 	width   int
 	about   string
+	red     red
 	queries []query
+}
+
+// red is where a panel's values are bad: from the threshold of an alert on, or below a value.
+type red struct {
+	alert string
+	from  float64
+	below bool
 }
 
 type query struct{ legend, expr string }
@@ -118,9 +127,63 @@ func (p panel) grafana(id int, position object) object {
 		}
 		targets = append(targets, target)
 	}
-	return object{
+	defaults := object{"unit": p.unit, "thresholds": object{"mode": "absolute", "steps": p.red.steps()}}
+	result := object{
 		"id": id, "type": p.kind, "title": p.title, "description": p.about, "gridPos": position,
 		"datasource": datasource, "targets": targets, "options": object{},
-		"fieldConfig": object{"defaults": object{"unit": p.unit}, "overrides": []any{}},
+		"fieldConfig": object{"defaults": defaults, "overrides": []any{}},
 	}
+	switch p.kind {
+	case "stat":
+		defaults["color"] = object{"mode": "thresholds"}
+	case "table":
+		result["transformations"] = []object{{"id": "organize", "options": object{"excludeByName": object{"Time": true}}}}
+	case "timeseries":
+		custom := object{"axisSoftMin": 0}
+		if p.red != (red{}) {
+			custom["thresholdsStyle"] = object{"mode": "line"}
+		}
+		defaults["custom"] = custom
+		result["options"] = object{"tooltip": object{"mode": "multi", "sort": "desc"}}
+	}
+	return result
+}
+
+// steps are said even if nothing is bad: Grafana would take 80 of everything for it.
+func (r red) steps() []object {
+	switch {
+	case r == red{}:
+		return []object{{"color": "green", "value": nil}}
+	case r.below:
+		return []object{{"color": "red", "value": nil}, {"color": "green", "value": r.from}}
+	}
+	return []object{{"color": "green", "value": nil}, {"color": "red", "value": r.from}}
+}
+
+func (r red) is(v float64) bool { return r != (red{}) && r.below == (v < r.from) }
+
+// Where a panel turns red, an alert begins.
+func TestRedIsWhereAlertsAre(t *testing.T) {
+	t.Parallel()
+	thresholds := map[string][]float64{}
+	for _, rule := range allRules(t) {
+		parser.Inspect(parse(t, rule.Expr), func(node parser.Node, _ []parser.Node) error {
+			if comparison, ok := node.(*parser.BinaryExpr); ok && comparison.Op.IsComparisonOperator() {
+				if number, ok := comparison.RHS.(*parser.NumberLiteral); ok {
+					thresholds[rule.Alert] = append(thresholds[rule.Alert], number.Val)
+				}
+			}
+			return nil
+		})
+	}
+	found := 0
+	for _, d := range dashboards {
+		for _, p := range d.panels {
+			if p.red.alert != "" {
+				found++
+				assert.Contains(t, thresholds[p.red.alert], p.red.from, "%s: %s", d.title, p.title)
+			}
+		}
+	}
+	assert.NotZero(t, found)
 }

@@ -37,6 +37,7 @@ type picture struct {
 type drawn struct {
 	Name, Last, Points string
 	Hue                int
+	Bad                bool
 }
 
 const (
@@ -50,12 +51,12 @@ body{background:#111217;color:#d5d5dc;font:13px sans-serif;margin:12px}h1{font-s
 main{display:grid;grid-template-columns:repeat(24,1fr);grid-auto-rows:30px;gap:8px}
 section{background:#181b1f;border:1px solid #2c3235;border-radius:3px;padding:6px 8px;overflow:hidden;display:flex;flex-direction:column;min-width:0}
 h2{font-size:13px;font-weight:600;margin:0}small{color:#8e8e99;font-size:11px}
-.stat{display:flex;gap:22px;flex:1;align-items:center;justify-content:center;flex-wrap:wrap}.stat b{font-size:26px;color:#73bf69;display:block}.stat div{text-align:center}
+.stat{display:flex;gap:22px;flex:1;align-items:center;justify-content:center;flex-wrap:wrap}.stat b{font-size:26px;color:#73bf69;display:block}.stat .bad{color:#f2495c}.stat div{text-align:center}
 svg{flex:1;min-height:0;width:100%}table{border-collapse:collapse;width:100%;margin-top:4px}td{border-top:1px solid #2c3235;padding:2px 4px}td:last-child{text-align:right}
 footer{font-size:11px;display:flex;flex-wrap:wrap;gap:0 12px;max-height:30px;overflow:hidden}i{display:inline-block;width:10px;height:3px;margin:0 4px 3px 0}
 </style><h1>{{.Title}}</h1><p>{{.About}}</p><main>{{range .Panels}}
 <section style="grid-area:{{.Y}}/{{.X}}/span {{.H}}/span {{.W}}"><h2>{{.Title}}</h2><small>{{.About}}</small>
-{{if eq .Kind "stat"}}<div class="stat">{{range .Series}}<div><b>{{.Last}}</b>{{.Name}}</div>{{end}}</div>
+{{if eq .Kind "stat"}}<div class="stat">{{range .Series}}<div><b{{if .Bad}} class="bad"{{end}}>{{.Last}}</b>{{.Name}}</div>{{end}}</div>
 {{else if eq .Kind "table"}}<table>{{range .Series}}<tr><td>{{.Name}}</td><td>{{.Last}}</td></tr>{{end}}</table>
 {{else}}<svg viewBox="0 -6 600 182" preserveAspectRatio="none"><path d="M0 0H600M0 85H600M0 170H600" stroke="#2c3235"/>{{range .Series}}<polyline points="{{.Points}}" fill="none" stroke="hsl({{.Hue}},70%,60%)" stroke-width="1.6" vector-effect="non-scaling-stroke"/>{{end}}</svg>
 <footer><span>top {{.Highest}}</span>{{range .Series}}<span><i style="background:hsl({{.Hue}},70%,60%)"></i>{{.Name}} {{.Last}}</span>{{end}}</footer>{{end}}</section>{{end}}</main>`))
@@ -85,14 +86,14 @@ func (s *server) drawDashboards(folder string) {
 
 func (s *server) picture(p panel, begin time.Time) picture {
 	result := picture{Title: p.title, About: p.about, Kind: p.kind}
-	end, highest := time.Now(), 0.0
+	end, lowest, highest := time.Now(), 0.0, 0.0
 	var all []promql.Series
 	var names []string
 	for _, q := range p.queries {
 		for _, series := range s.over(q.expr, begin, end) {
 			all, names = append(all, series), append(names, legend(q.legend, series.Metric))
 			for _, point := range series.Floats {
-				highest = max(highest, point.F)
+				lowest, highest = min(lowest, point.F), max(highest, point.F)
 			}
 		}
 	}
@@ -106,9 +107,9 @@ func (s *server) picture(p panel, begin time.Time) picture {
 		var points strings.Builder
 		for _, point := range all[i].Floats {
 			x := float64(point.T-begin.UnixMilli()) / float64(end.Sub(begin).Milliseconds()) * plotWidth
-			fmt.Fprintf(&points, "%.0f,%.1f ", x, plotHeight*(1-point.F/max(highest, math.SmallestNonzeroFloat64)))
+			fmt.Fprintf(&points, "%.0f,%.1f ", x, plotHeight*(1-(point.F-lowest)/max(highest-lowest, math.SmallestNonzeroFloat64)))
 		}
-		result.Series = append(result.Series, drawn{Name: names[i], Last: inUnit(p.unit, last(i)), Points: points.String(), Hue: n * 137 % 360})
+		result.Series = append(result.Series, drawn{Name: names[i], Last: inUnit(p.unit, last(i)), Points: points.String(), Hue: n * 137 % 360, Bad: p.red.is(last(i))})
 	}
 	result.Highest = inUnit(p.unit, highest)
 	return result

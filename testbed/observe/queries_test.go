@@ -137,13 +137,6 @@ func variableQuery(t *testing.T, call string) string {
 	return fmt.Sprintf(`label_replace(%s, "value", "$1", %q, "(.+)")`, arguments[:at], arguments[at+2:]) + ` != 0`
 }
 
-func parse(t *testing.T, query string) parser.Expr {
-	t.Helper()
-	expr, err := promQL.ParseExpr(grafanaVariables.Replace(query))
-	require.NoError(t, err, query)
-	return expr
-}
-
 func selectors(t *testing.T, query string) (all []*parser.VectorSelector) {
 	t.Helper()
 	parser.Inspect(parse(t, query), func(node parser.Node, _ []parser.Node) error {

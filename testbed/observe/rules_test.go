@@ -38,6 +38,13 @@ func allRules(t *testing.T) (all []rulefmt.Rule) {
 	return all
 }
 
+func parse(t *testing.T, query string) parser.Expr {
+	t.Helper()
+	expr, err := promQL.ParseExpr(grafanaVariables.Replace(query))
+	require.NoError(t, err, query)
+	return expr
+}
+
 // The thresholds and durations that were promised.
 func TestAlertsAreThosePromised(t *testing.T) {
 	t.Parallel()
