@@ -52,14 +52,16 @@ kube_pod_container_status_waiting_reason{reason="ContainerCreating",namespace="c
 	{
 		alert: "CarbonTrackingFailure",
 		bad: `
-otelcol_scraper_scraped_metric_points_total{job="carbon-agent",instance="a",receiver="nvmlenergy"} 0x3 0+10x5 50x9
-otelcol_scraper_scraped_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 0+5x9 45x9
-otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 0+5x20`,
-		// A node without GPUs that cannot send, and a gateway.
+otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="nvmlenergy"} 0x3 0+10x5 50x9
+otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 0+5x9 45x9
+otelcol_receiver_refused_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 0x20
+otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="otlp"} 0+5x20`,
+		// A node without GPUs, one whose queue is full, and a gateway.
 		good: `
-otelcol_scraper_scraped_metric_points_total{job="carbon-agent",instance="a",receiver="nvmlenergy"} 0x20
-otelcol_scraper_scraped_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 0+5x20
-otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 7x20
+otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="nvmlenergy"} 0x20
+otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="a",receiver="hostenergy"} 0+5x20
+otelcol_receiver_accepted_metric_points_total{job="carbon-agent",instance="b",receiver="hostenergy"} 7x20
+otelcol_receiver_refused_metric_points_total{job="carbon-agent",instance="b",receiver="hostenergy"} 0+5x20
 otelcol_receiver_accepted_metric_points_total{job="carbon-gateway",instance="g",receiver="otlp"} 7x20`,
 		fires:   6 * time.Minute,
 		summary: "a has measured nothing for two minutes.",

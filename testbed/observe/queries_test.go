@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -22,14 +23,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each query of a dashboard, each that records, and each part of an alert has series: on what a collector emitted,
+// Each query of a dashboard or a runbook, each that records, and each part of an alert has series: on what a collector emitted,
 // or, where the metric is from elsewhere, on series of it. Alerts as such are quiet for the better.
 func TestEachQueryHasSeries(t *testing.T) {
 	c := startCollector(t)
 	c.sendAsPods(t)
 	prometheus := startPrometheus(t, map[string]string{"carbon-agent": c.self, "carbon-energy": c.energy})
 
-	queries := dashboardQueries(t)
+	queries := append(dashboardQueries(t), runbookQueries(t)...)
 	for _, rule := range allRules(t) {
 		if rule.Record != "" {
 			queries = append(queries, rule.Expr)
@@ -125,6 +126,26 @@ func dashboardQueries(t *testing.T) (queries []string) {
 			}
 		}
 	}
+	return queries
+}
+
+var promQLBlock = regexp.MustCompile("(?ms)^```promql\n(.*?)^```$")
+
+// runbookQueries are the lines that somebody is to paste.
+func runbookQueries(t *testing.T) (queries []string) {
+	t.Helper()
+	files, err := filepath.Glob(runbooks + "/Carbon*.md")
+	require.NoError(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, block := range promQLBlock.FindAllStringSubmatch(string(text), -1) {
+			for line := range strings.Lines(block[1]) {
+				queries = append(queries, strings.TrimSpace(line))
+			}
+		}
+	}
+	require.NotEmpty(t, queries)
 	return queries
 }
 
