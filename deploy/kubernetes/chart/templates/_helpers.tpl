@@ -1,3 +1,7 @@
+{{- /*
+Copyright The otelcol-carbon Authors
+SPDX-License-Identifier: Apache-2.0
+*/ -}}
 {{- define "carbon.name" -}}
 {{ .Release.Name | trunc 40 | trimSuffix "-" }}
 {{- end }}
