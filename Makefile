@@ -11,9 +11,10 @@ SOURCES     := $(wildcard $(shell git ls-files --cached --others --exclude-stand
 TAGS        := remove_all_sd,enable_kubernetes_sd,enable_dns_sd
 BUILD_FLAGS := -trimpath -tags=$(TAGS) -ldflags="-s -w"
 # The distribution's main has no tests, and with -race all of the binary to compile once more.
-TESTED       = $$(go list ./... | grep -v /distro/)
 # Two run Prometheus' engine for most of their time, which takes eight times as long with -race.
 RACED        = $$(go list ./... | grep -Ev '/distro/|/testbed/(observe|rollout)$$')
+# What is packaged is built with cgo.
+WITHOUT_CGO  = $$(go list ./... | grep -Ev '/distro/|/testbed/packages$$')
 # go-nvml calls functions that NVIDIA has deprecated.
 export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
 
@@ -44,7 +45,7 @@ test: $(BINARY) ## run all tests: unit, property, race, end to end
 
 test-nocgo: export CGO_ENABLED := 0
 test-nocgo: $(BINARY)-nocgo ## run all tests of a binary built without cgo, which leaves GPUs out
-	go test $(TESTED)
+	go test $(WITHOUT_CGO)
 
 vulncheck: ## look for known vulnerabilities that the binary reaches (needs vuln.go.dev)
 	$(GOVULNCHECK) -tags=$(TAGS) ./distro/otelcol-carbon
