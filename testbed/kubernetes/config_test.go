@@ -6,8 +6,10 @@ package kubernetes
 import (
 	"context"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +32,7 @@ var profiles = map[string][]string{
 	"hostPID only": {apiServer, "agent: {attribution: {hostPID: true}}"},
 	"no state":     {apiServer, "agent: {state: {hostPath: ''}, kubernetesAttributes: false}"},
 	"live grid":    {apiServer, "carbon: {zone: DE, providers: [{type: energycharts}, {type: static}]}"},
+	"tokens":       {apiServer, tokens},
 	"remote write": {apiServer, "gateway: {exporter: prometheus_remote_write, backend: {endpoint: 'https://mimir.observability.svc:8080/api/v1/push'}}"},
 }
 
@@ -47,18 +50,21 @@ func TestTheBinaryAcceptsEachConfig(t *testing.T) {
 }
 
 // validate has the binary check a config, with folders of the test for those of the container.
-func validate(tb testing.TB, config string) {
+func validate(tb testing.TB, configs ...string) {
 	tb.Helper()
-	output, err := validation(tb, config)
-	require.NoError(tb, err, "%s\n%s", output, config)
+	output, err := validation(tb, configs...)
+	require.NoError(tb, err, "%s\n%s", output, configs)
 }
 
-func validation(tb testing.TB, config string) (string, error) {
+func validation(tb testing.TB, configs ...string) (string, error) {
 	tb.Helper()
-	config = strings.NewReplacer("/state", tb.TempDir(), "/hostfs", "/").Replace(config)
+	arguments := []string{"validate"}
+	for _, config := range configs {
+		arguments = append(arguments, "--config=yaml:"+strings.NewReplacer("/state", tb.TempDir(), "/hostfs", "/").Replace(config))
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	c := exec.CommandContext(ctx, binary, "validate", "--config=yaml:"+config)
+	c := exec.CommandContext(ctx, binary, arguments...)
 	c.Dir = filepath.Dir(".")
 	c.Env = []string{"NODE_NAME=node-1", "POD_IP=10.0.0.1"}
 	output, err := c.CombinedOutput()
@@ -91,7 +97,9 @@ func TestListenersAndClientsUseTLS(t *testing.T) {
 			assert.Equal(t, "/tls/ca.crt", at(t, metrics, "tls")["client_ca_file"])
 			assert.NotContains(t, at(t, health, "tls"), "client_ca_file")
 			assert.Equal(t, []string{"health_check"}, slices.DeleteFunc(slices.Sorted(maps.Keys(at(t, config, "extensions"))),
-				func(e string) bool { return e == "file_storage" || e == "gridintensity" }), "no pprof, no zpages")
+				func(e string) bool {
+					return slices.Contains([]string{"file_storage", "gridintensity", "oidc", "bearertokenauth"}, e) // listen nowhere
+				}), "no pprof, no zpages")
 			assert.Equal(t, []string{"grpc"}, slices.Sorted(maps.Keys(at(t, config, "receivers", "otlp", "protocols"))))
 		}
 		client := at(t, parse(t, all, "agent"), "exporters", "otlp_grpc", "tls")
@@ -145,4 +153,22 @@ func at(tb testing.TB, config map[string]any, keys ...string) map[string]any {
 		config = inner
 	}
 	return config
+}
+
+// What is given beside a config goes with it, to the binary too.
+func TestConfigsTakeMore(t *testing.T) {
+	t.Parallel()
+	logs, err := os.ReadFile("../../deploy/logs/agent.yaml")
+	require.NoError(t, err)
+	for part, pod := range map[string]func(values ...string) core.PodSpec{
+		"agent":   func(values ...string) core.PodSpec { return daemonSet(t, values...) },
+		"gateway": func(values ...string) core.PodSpec { return deployment(t, values...).Spec.Template.Spec },
+	} {
+		more := part + ":\n  config:\n" + regexp.MustCompile("(?m)^").ReplaceAllString(string(logs), "    ")
+		assert.Equal(t, []string{"--config=/config/config.yaml"}, pod(apiServer).Containers[0].Args)
+		assert.Equal(t, []string{"--config=/config/config.yaml", "--config=/config/more.yaml"}, pod(apiServer, more).Containers[0].Args)
+		given := get[*core.ConfigMap](t, render(t, apiServer, more), "ConfigMap/"+release+"-"+part).Data
+		assert.YAMLEq(t, string(logs), given["more.yaml"])
+		validate(t, given["config.yaml"], given["more.yaml"])
+	}
 }

@@ -29,6 +29,7 @@ var (
 	impostor  = peer{namespace: "default", labels: part("agent")}
 	apiserver = peer{address: "192.0.2.10"}
 	provider  = peer{address: "198.51.100.7"}
+	issuer    = peer{address: "198.51.100.200"}
 	internet  = peer{address: "203.0.113.1"}
 	metadata  = peer{address: "169.254.169.254"}
 )
@@ -82,6 +83,11 @@ func TestNetworkPolicies(t *testing.T) {
 		{"", agent, metadata, core.ProtocolTCP, 80, false},
 		{"", gateway, metadata, core.ProtocolTCP, 80, false},
 		{"", stranger, backend, core.ProtocolTCP, 4318, true}, // others' flows are not ours to end
+		{tokens, gateway, issuer, core.ProtocolTCP, 443, true},
+		{tokens, gateway, issuer, core.ProtocolTCP, 80, false},
+		{tokens, gateway, internet, core.ProtocolTCP, 443, false},
+		{tokens, agent, issuer, core.ProtocolTCP, 443, false},
+		{"", gateway, issuer, core.ProtocolTCP, 443, false},
 		{viaProxy, agent, proxy, core.ProtocolTCP, 443, true},
 		{viaProxy, agent, proxy, core.ProtocolTCP, 3128, false},
 		{viaProxy, agent, provider, core.ProtocolTCP, 443, false},

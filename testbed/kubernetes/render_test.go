@@ -95,6 +95,6 @@ func known(tb testing.TB, c *chart.Chart, values map[string]any) {
 
 // free are values whose keys are their user's.
 var free = []string{
-	"agent.nodeSelector", "agent.resources", "gateway.resources", "gateway.backend", "networkPolicy.dns.podSelector",
+	"agent.config", "gateway.config", "agent.nodeSelector", "agent.resources", "gateway.resources", "gateway.backend", "networkPolicy.dns.podSelector",
 	"networkPolicy.backend.podSelector",
 }
