@@ -128,6 +128,15 @@ func counter(start, at time.Time, joules float64) pmetric.Metrics {
 	return md
 }
 
+// sendUse tells of the same watts all the time, to the very end: what comes later has used nothing.
+func sendUse(t *testing.T, otlp string, begin, end time.Time, watts float64) {
+	t.Helper()
+	for at := begin; at.Before(end); at = at.Add(7 * time.Minute) {
+		send(t, otlp, counter(begin.Add(-time.Hour), at, watts*at.Sub(begin).Seconds()))
+	}
+	send(t, otlp, counter(begin.Add(-time.Hour), end, watts*end.Sub(begin).Seconds()))
+}
+
 // A day of energy, told in an instant as after an outage of the network, and the grid as it was: each gram is in
 // the quality that its time has, whoever has to stand in.
 func TestADayOfTheGrid(t *testing.T) {
@@ -171,9 +180,7 @@ func TestADayOfTheGrid(t *testing.T) {
 			}
 			c := start(t, []string{writeFile(t, "config.yaml", gridConfig)},
 				"OTLP="+otlp, "SINK="+backend.address, "FIRST="+first.URL, "SECOND="+second.URL)
-			for at := begin; !at.After(end); at = at.Add(7 * time.Minute) {
-				send(t, otlp, counter(begin.Add(-time.Hour), at, watts*at.Sub(begin).Seconds()))
-			}
+			sendUse(t, otlp, begin, end, watts)
 			want := 0.0
 			for _, grams := range tc.want {
 				want += grams
@@ -216,9 +223,7 @@ func TestADayIsRestated(t *testing.T) {
 	c := start(t, []string{
 		writeFile(t, "config.yaml", gridConfig), "yaml:processors::carbonintensity::revisions: {}",
 	}, "OTLP="+otlp, "SINK="+backend.address, "FIRST="+provider.URL, "SECOND=http://127.0.0.1:1")
-	for at := begin; !at.After(end); at = at.Add(7 * time.Minute) {
-		send(t, otlp, counter(begin.Add(-time.Hour), at, watts*at.Sub(begin).Seconds()))
-	}
+	sendUse(t, otlp, begin, end, watts)
 	used := watts * end.Sub(begin).Seconds()
 	again := func() { send(t, otlp, counter(begin.Add(-time.Hour), end.Add(time.Since(end)), used)) }
 	const halfDay = watts * 12 * 3600 / 3.6e6 // kWh
