@@ -21,12 +21,12 @@ const noHostPath = "agent: {state: {hostPath: ''}}"
 // daemonSet is the agent's pod.
 func daemonSet(tb testing.TB, values ...string) core.PodSpec {
 	tb.Helper()
-	return get[*apps.DaemonSet](tb, render(tb, append(values, apiServer)...), "DaemonSet/"+release+"-agent").Spec.Template.Spec
+	return get[*apps.DaemonSet](tb, render(tb, append(values, required)...), "DaemonSet/"+release+"-agent").Spec.Template.Spec
 }
 
 func deployment(tb testing.TB, values ...string) *apps.Deployment {
 	tb.Helper()
-	return get[*apps.Deployment](tb, render(tb, append(values, apiServer)...), "Deployment/"+release+"-gateway")
+	return get[*apps.Deployment](tb, render(tb, append(values, required)...), "Deployment/"+release+"-gateway")
 }
 
 // Neither gateway nor agent has a privilege, unless a switch says so.
@@ -131,7 +131,7 @@ func TestHowTheAgentSeesGPUs(t *testing.T) {
 	assert.Equal(t, "all", environment(daemonSet(t))["NVIDIA_VISIBLE_DEVICES"])
 	assert.Equal(t, "utility", environment(daemonSet(t))["NVIDIA_DRIVER_CAPABILITIES"])
 	for access, annotation := range map[string]string{"cdi": "nvidia.com/gpu=all", "none": ""} {
-		set := get[*apps.DaemonSet](t, render(t, apiServer, "agent: {gpu: {access: "+access+"}}"), "DaemonSet/"+release+"-agent")
+		set := get[*apps.DaemonSet](t, render(t, required, "agent: {gpu: {access: "+access+"}}"), "DaemonSet/"+release+"-agent")
 		assert.Nil(t, set.Spec.Template.Spec.RuntimeClassName)
 		assert.NotContains(t, environment(set.Spec.Template.Spec), "NVIDIA_VISIBLE_DEVICES")
 		assert.Equal(t, annotation, set.Spec.Template.Annotations["cdi.k8s.io/otelcol-carbon"])
@@ -145,9 +145,9 @@ func TestHowTheAgentSeesGPUs(t *testing.T) {
 
 func TestWhatTheAgentMayAskTheAPI(t *testing.T) {
 	t.Parallel()
-	role := get[*rbac.ClusterRole](t, render(t, apiServer), "ClusterRole/"+namespace+"-"+release+"-agent")
+	role := get[*rbac.ClusterRole](t, render(t, required), "ClusterRole/"+namespace+"-"+release+"-agent")
 	assert.Equal(t, []rbac.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list", "watch"}}}, role.Rules)
-	all := render(t, "agent: {kubernetesAttributes: false}")
+	all := render(t, required, "agent: {kubernetesAttributes: false}")
 	assert.NotContains(t, all, "ClusterRole/"+namespace+"-"+release+"-agent")
 	assert.False(t, *get[*apps.DaemonSet](t, all, "DaemonSet/"+release+"-agent").Spec.Template.Spec.AutomountServiceAccountToken)
 	assert.False(t, *deployment(t).Spec.Template.Spec.AutomountServiceAccountToken)

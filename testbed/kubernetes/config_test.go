@@ -25,15 +25,15 @@ const binary = "../../bin/otelcol-carbon"
 
 // profiles are what the chart can be set to, as far as it changes a collector config.
 var profiles = map[string][]string{
-	"defaults":     {apiServer},
-	"minimum":      {apiServer, "values-minimum.yaml"},
-	"recommended":  {apiServer, "values-recommended.yaml"},
-	"every switch": {apiServer, everySwitch},
-	"hostPID only": {apiServer, "agent: {attribution: {hostPID: true}}"},
-	"no state":     {apiServer, "agent: {state: {hostPath: ''}, kubernetesAttributes: false}"},
-	"live grid":    {apiServer, "carbon: {zone: DE, providers: [{type: energycharts}, {type: static}]}"},
-	"tokens":       {apiServer, tokens},
-	"remote write": {apiServer, "gateway: {exporter: prometheus_remote_write, backend: {endpoint: 'https://mimir.observability.svc:8080/api/v1/push'}}"},
+	"defaults":     {required},
+	"minimum":      {required, "values-minimum.yaml"},
+	"recommended":  {required, "values-recommended.yaml"},
+	"every switch": {required, everySwitch},
+	"hostPID only": {required, "agent: {attribution: {hostPID: true}}"},
+	"no state":     {required, "agent: {state: {hostPath: ''}, kubernetesAttributes: false}"},
+	"live grid":    {required, "carbon: {zone: DE, providers: [{type: energycharts}, {type: static}]}"},
+	"tokens":       {required, tokens},
+	"remote write": {required, "gateway: {exporter: prometheus_remote_write, backend: {endpoint: 'https://mimir.observability.svc:8080/api/v1/push'}}"},
 }
 
 func TestTheBinaryAcceptsEachConfig(t *testing.T) {
@@ -73,7 +73,7 @@ func validation(tb testing.TB, configs ...string) (string, error) {
 
 func TestTheBinaryRefusesAnotherConfig(t *testing.T) {
 	t.Parallel()
-	config := get[*core.ConfigMap](t, render(t, apiServer), "ConfigMap/"+release+"-agent").Data["config.yaml"]
+	config := get[*core.ConfigMap](t, render(t, required), "ConfigMap/"+release+"-agent").Data["config.yaml"]
 	output, err := validation(t, config+"\nunknown: {}\n")
 	require.Error(t, err)
 	assert.Contains(t, output, "unknown")
@@ -134,7 +134,7 @@ func TestQueuesAreOnTheNode(t *testing.T) {
 
 func TestPodsAreFoundByUIDOnly(t *testing.T) {
 	t.Parallel()
-	association := at(t, parse(t, render(t, apiServer), "agent"), "processors", "k8s_attributes")["pod_association"]
+	association := at(t, parse(t, render(t, required), "agent"), "processors", "k8s_attributes")["pod_association"]
 	assert.Equal(t, []any{map[string]any{"sources": []any{map[string]any{"from": "resource_attribute", "name": "k8s.pod.uid"}}}}, association)
 }
 
@@ -158,16 +158,16 @@ func at(tb testing.TB, config map[string]any, keys ...string) map[string]any {
 // What is given beside a config goes with it, to the binary too.
 func TestConfigsTakeMore(t *testing.T) {
 	t.Parallel()
-	logs, err := os.ReadFile("../../deploy/logs/agent.yaml")
-	require.NoError(t, err)
 	for part, pod := range map[string]func(values ...string) core.PodSpec{
 		"agent":   func(values ...string) core.PodSpec { return daemonSet(t, values...) },
 		"gateway": func(values ...string) core.PodSpec { return deployment(t, values...).Spec.Template.Spec },
 	} {
+		logs, err := os.ReadFile("../../deploy/logs/" + part + ".yaml")
+		require.NoError(t, err)
 		more := part + ":\n  config:\n" + regexp.MustCompile("(?m)^").ReplaceAllString(string(logs), "    ")
-		assert.Equal(t, []string{"--config=/config/config.yaml"}, pod(apiServer).Containers[0].Args)
-		assert.Equal(t, []string{"--config=/config/config.yaml", "--config=/config/more.yaml"}, pod(apiServer, more).Containers[0].Args)
-		given := get[*core.ConfigMap](t, render(t, apiServer, more), "ConfigMap/"+release+"-"+part).Data
+		assert.Equal(t, []string{"--config=/config/config.yaml"}, pod(required).Containers[0].Args)
+		assert.Equal(t, []string{"--config=/config/config.yaml", "--config=/config/more.yaml"}, pod(required, more).Containers[0].Args)
+		given := get[*core.ConfigMap](t, render(t, required, more), "ConfigMap/"+release+"-"+part).Data
 		assert.YAMLEq(t, string(logs), given["more.yaml"])
 		validate(t, given["config.yaml"], given["more.yaml"])
 	}

@@ -36,15 +36,30 @@ func TestResourcesOfTheGateway(t *testing.T) {
 		}
 		// The autoscaler compares with the request: Go must not let garbage pile up to 80 % of it.
 		assert.Less(t, float64(memoryLimit(t, pod)+mapped), 0.8*float64(r.Requests.Memory().Value()), values)
+		assert.Less(t, 0.8*float64(r.Requests.Memory().Value()), memoryLimiter(t, "gateway", pod, values)+mapped,
+			"%s: it adds replicas before data is refused", values)
 	}
 	pod := daemonSet(t)
 	assert.Less(t, memoryLimit(t, pod)+mapped/2, pod.Containers[0].Resources.Limits.Memory().Value())
+	memoryLimiter(t, "agent", pod)
+}
+
+// memoryLimiter is from how many bytes on data is refused: beyond what garbage alone can be, and within what the kernel grants.
+func memoryLimiter(t *testing.T, part string, pod core.PodSpec, values ...string) (refuses float64) {
+	t.Helper()
+	config := at(t, parse(t, render(t, append(values, required)...), part), "processors", "memory_limiter")
+	limit := float64(pod.Containers[0].Resources.Limits.Memory().Value())
+	hard := limit / 100 * config["limit_percentage"].(float64)
+	refuses = hard - limit/100*config["spike_limit_percentage"].(float64)
+	assert.Less(t, float64(memoryLimit(t, pod)), refuses, part)
+	assert.Less(t, hard+mapped/2, limit, part)
+	return refuses
 }
 
 func TestScaling(t *testing.T) {
 	t.Parallel()
 	for values, least := range map[string]int32{"values.yaml": 2, "values-minimum.yaml": 2, "values-recommended.yaml": 3} {
-		all := render(t, values, apiServer)
+		all := render(t, values, required)
 		hpa := get[*autoscaling.HorizontalPodAutoscaler](t, all, "HorizontalPodAutoscaler/"+release+"-gateway").Spec
 		assert.Equal(t, least, *hpa.MinReplicas)
 		assert.EqualValues(t, 10, hpa.MaxReplicas)
@@ -57,14 +72,14 @@ func TestScaling(t *testing.T) {
 		assert.Contains(t, all, hpa.ScaleTargetRef.Kind+"/"+hpa.ScaleTargetRef.Name)
 		assert.Nil(t, deployment(t, values).Spec.Replicas, "an upgrade would undo the autoscaler")
 	}
-	fixed := render(t, apiServer, "gateway: {replicas: 3, autoscaling: {enabled: false}}")
+	fixed := render(t, required, "gateway: {replicas: 3, autoscaling: {enabled: false}}")
 	assert.NotContains(t, fixed, "HorizontalPodAutoscaler/"+release+"-gateway")
 	assert.EqualValues(t, 3, *deployment(t, "gateway: {replicas: 3, autoscaling: {enabled: false}}").Spec.Replicas)
 }
 
 func TestDisruptions(t *testing.T) {
 	t.Parallel()
-	all := render(t, apiServer)
+	all := render(t, required)
 	d := deployment(t)
 	pdb := get[*policy.PodDisruptionBudget](t, all, "PodDisruptionBudget/"+release+"-gateway").Spec
 	assert.Equal(t, 1, pdb.MaxUnavailable.IntValue())
@@ -87,7 +102,7 @@ func TestDisruptions(t *testing.T) {
 
 func TestServicesFindTheirPods(t *testing.T) {
 	t.Parallel()
-	all := render(t, apiServer, "serviceMonitor: {enabled: true}")
+	all := render(t, required, "serviceMonitor: {enabled: true}")
 	for name, spec := range map[string]core.PodSpec{"agent": daemonSet(t), "gateway": deployment(t).Spec.Template.Spec, "gateway-headless": deployment(t).Spec.Template.Spec} {
 		service := get[*core.Service](t, all, "Service/"+release+"-"+name).Spec
 		assert.Equal(t, part(strings.TrimSuffix(name, "-headless")), service.Selector, "pods of both tracks")
@@ -105,7 +120,7 @@ func TestServicesFindTheirPods(t *testing.T) {
 
 func TestServiceMonitors(t *testing.T) {
 	t.Parallel()
-	all := render(t, apiServer, "serviceMonitor: {enabled: true}", certManager)
+	all := render(t, required, "serviceMonitor: {enabled: true}", certManager)
 	for _, name := range []string{"agent", "gateway"} {
 		m := get[*monitoring.ServiceMonitor](t, all, "ServiceMonitor/"+release+"-"+name).Spec
 		service := get[*core.Service](t, all, "Service/"+release+"-"+name)
@@ -130,14 +145,14 @@ func TestServiceMonitors(t *testing.T) {
 	endpoint := at(t, parse(t, all, "agent"), "exporters", "otlp_grpc")["endpoint"].(string)
 	host := strings.TrimSuffix(strings.TrimPrefix(endpoint, "dns:///"), ":4317")
 	assert.Contains(t, get[*certificate](t, all, "Certificate/"+release+"-gateway").Spec.DNSNames, host)
-	assert.NotContains(t, render(t, apiServer), "ServiceMonitor/"+release+"-agent", "it needs the operator")
+	assert.NotContains(t, render(t, required), "ServiceMonitor/"+release+"-agent", "it needs the operator")
 }
 
 // Each node has one agent: stable and canary share none out, and miss none.
 func TestTracksOfAgents(t *testing.T) {
 	t.Parallel()
-	both := render(t, apiServer, canary)
-	require.Equal(t, render(t, apiServer)["DaemonSet/"+release+"-agent"], both["DaemonSet/"+release+"-agent"], "to turn canaries on restarts nobody")
+	both := render(t, required, canary)
+	require.Equal(t, render(t, required)["DaemonSet/"+release+"-agent"], both["DaemonSet/"+release+"-agent"], "to turn canaries on restarts nobody")
 	templates := map[string]core.PodTemplateSpec{}
 	for track, operator := range map[string]core.NodeSelectorOperator{"": core.NodeSelectorOpNotIn, "-canary": core.NodeSelectorOpIn} {
 		set := get[*apps.DaemonSet](t, both, "DaemonSet/"+release+"-agent"+track).Spec
@@ -158,7 +173,7 @@ func TestTracksOfAgents(t *testing.T) {
 // Canaries of gateways begin with none, and are found by all that finds gateways.
 func TestTracksOfGateways(t *testing.T) {
 	t.Parallel()
-	both := render(t, apiServer, canary)
+	both := render(t, required, canary)
 	stable := get[*apps.Deployment](t, both, "Deployment/"+release+"-gateway").Spec
 	canaries := get[*apps.Deployment](t, both, "Deployment/"+release+"-gateway-canary").Spec
 	assert.Zero(t, *canaries.Replicas)
@@ -192,7 +207,7 @@ func TestValuesThatCannotBe(t *testing.T) {
 		"gateway: {exporter: debug}":          `gateway.exporter: "debug"`,
 		"tls: {certManager: {enabled: true}}": "tls.certManager.issuerRef",
 	} {
-		_, err := renderText(t, apiServer, values)
+		_, err := renderText(t, required, values)
 		require.ErrorContains(t, err, message)
 	}
 }

@@ -24,14 +24,14 @@ var manifests = map[string]struct {
 	only    string // the kind that is kept, or kind and name; all if empty
 	values  []string
 }{
-	"agent.yaml":              {release: release, values: []string{apiServer, "gateway: {enabled: false}"}},
-	"agent-attribution.yaml":  {release: release, values: []string{apiServer, "gateway: {enabled: false}", everySwitch}},
-	"agent-canary.yaml":       {release: release, only: "DaemonSet/carbon-agent-canary", values: []string{apiServer, canary}},
-	"gateway-canary.yaml":     {release: release, only: "Deployment/carbon-gateway-canary", values: []string{apiServer, canary}},
-	"gateway.yaml":            {release: release, values: []string{"agent: {enabled: false}"}},
-	"servicemonitors.yaml":    {release: release, only: "ServiceMonitor", values: []string{apiServer, "serviceMonitor: {enabled: true}"}},
-	"networkpolicy-fqdn.yaml": {release: release, only: "CiliumNetworkPolicy", values: []string{hostNames}},
-	"certificates.yaml":       {release: release, only: "Certificate", values: []string{apiServer, certManager}},
+	"agent.yaml":              {release: release, values: []string{required, "gateway: {enabled: false}"}},
+	"agent-attribution.yaml":  {release: release, values: []string{required, "gateway: {enabled: false}", everySwitch}},
+	"agent-canary.yaml":       {release: release, only: "DaemonSet/carbon-agent-canary", values: []string{required, canary}},
+	"gateway-canary.yaml":     {release: release, only: "Deployment/carbon-gateway-canary", values: []string{required, canary}},
+	"gateway.yaml":            {release: release, values: []string{required, "agent: {enabled: false}"}},
+	"servicemonitors.yaml":    {release: release, only: "ServiceMonitor", values: []string{required, "serviceMonitor: {enabled: true}"}},
+	"networkpolicy-fqdn.yaml": {release: release, only: "CiliumNetworkPolicy", values: []string{required, hostNames}},
+	"certificates.yaml":       {release: release, only: "Certificate", values: []string{required, certManager}},
 }
 
 const (

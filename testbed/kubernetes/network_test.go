@@ -24,6 +24,7 @@ var (
 	scraper   = peer{namespace: "monitoring", labels: map[string]string{"app.kubernetes.io/name": "prometheus"}}
 	backend   = peer{namespace: "observability", labels: map[string]string{"app.kubernetes.io/name": "backend"}}
 	dns       = peer{namespace: "kube-system", labels: map[string]string{"k8s-app": "kube-dns"}}
+	elastic   = peer{namespace: "logging", labels: map[string]string{"app": "elasticsearch"}}
 	proxy     = peer{namespace: "egress", labels: map[string]string{"app": "egress-proxy"}}
 	stranger  = peer{namespace: "default", labels: map[string]string{"app": "web"}}
 	impostor  = peer{namespace: "default", labels: part("agent")}
@@ -35,7 +36,12 @@ var (
 )
 
 const (
-	viaProxy  = "networkPolicy: {providers: {proxyNamespace: egress, proxySelector: {app: egress-proxy}}}"
+	viaProxy = "networkPolicy: {providers: {proxyNamespace: egress, proxySelector: {app: egress-proxy}}}"
+	toLogs   = `networkPolicy: {egress: {gateway: [{
+		to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: logging}}, podSelector: {matchLabels: {app: elasticsearch}}}],
+		ports: [{protocol: TCP, port: 9200}]}]}}`
+	agentToBackend = `networkPolicy: {egress: {agent: [{
+		to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: observability}}}], ports: [{protocol: TCP, port: 4318}]}]}}`
 	viaBlocks = "networkPolicy: {providers: {cidrs: [198.51.100.0/24]}}"
 )
 
@@ -88,6 +94,11 @@ func TestNetworkPolicies(t *testing.T) {
 		{tokens, gateway, internet, core.ProtocolTCP, 443, false},
 		{tokens, agent, issuer, core.ProtocolTCP, 443, false},
 		{"", gateway, issuer, core.ProtocolTCP, 443, false},
+		{toLogs, gateway, elastic, core.ProtocolTCP, 9200, true},
+		{toLogs, gateway, elastic, core.ProtocolTCP, 22, false},
+		{toLogs, agent, elastic, core.ProtocolTCP, 9200, false},
+		{"", gateway, elastic, core.ProtocolTCP, 9200, false},
+		{agentToBackend, agent, backend, core.ProtocolTCP, 4318, true},
 		{viaProxy, agent, proxy, core.ProtocolTCP, 443, true},
 		{viaProxy, agent, proxy, core.ProtocolTCP, 3128, false},
 		{viaProxy, agent, provider, core.ProtocolTCP, 443, false},
@@ -99,7 +110,7 @@ func TestNetworkPolicies(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(test.values, test.from, test.to, test.protocol, test.port), func(t *testing.T) {
 			t.Parallel()
-			values := []string{apiServer}
+			values := []string{required}
 			if test.values != "" {
 				values = append(values, test.values)
 			}
@@ -120,7 +131,7 @@ func TestNetworkPolicies(t *testing.T) {
 // No rule is without peers or ports: either would open all.
 func TestNetworkPoliciesNameWhatTheyOpen(t *testing.T) {
 	t.Parallel()
-	all := render(t, apiServer, viaProxy, viaBlocks)
+	all := render(t, required, viaProxy, viaBlocks)
 	for _, name := range []string{"agent", "gateway"} {
 		p := get[*networking.NetworkPolicy](t, all, "NetworkPolicy/"+release+"-"+name)
 		for _, rule := range p.Spec.Ingress {
@@ -134,17 +145,23 @@ func TestNetworkPoliciesNameWhatTheyOpen(t *testing.T) {
 	}
 }
 
-func TestAddressesOfTheAPIAreAskedFor(t *testing.T) {
+// What nobody can guess is asked for, where it is needed.
+func TestPeersAreAskedFor(t *testing.T) {
 	t.Parallel()
 	_, err := renderText(t)
 	require.ErrorContains(t, err, "networkPolicy.apiServer.cidrs")
-	_, err = renderText(t, "agent: {kubernetesAttributes: false}")
+	const anonymous = "agent: {kubernetesAttributes: false}"
+	_, err = renderText(t, anonymous)
+	require.ErrorContains(t, err, "networkPolicy.backend.podSelector")
+	_, err = renderText(t, anonymous, "gateway: {enabled: false}")
+	require.NoError(t, err)
+	_, err = renderText(t, "networkPolicy: {enabled: false}")
 	require.NoError(t, err)
 }
 
 func TestHostNamesForCilium(t *testing.T) {
 	t.Parallel()
-	all := render(t, hostNames)
+	all := render(t, required, hostNames)
 	egress := get[*ciliumNetworkPolicy](t, all, "CiliumNetworkPolicy/"+release+"-agent").Spec.Egress
 	require.Len(t, egress, 3)
 	assert.Equal(t, []string{"kube-apiserver"}, egress[0].ToEntities)

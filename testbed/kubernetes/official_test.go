@@ -19,8 +19,8 @@ const officialGateway = "agent: {gateway: 'carbon-gateway-opentelemetry-collecto
 func TestValuesOfTheOfficialChart(t *testing.T) {
 	t.Parallel()
 	for name, values := range map[string][]string{
-		"values-agent.yaml":             {apiServer, officialGateway},
-		"values-agent-attribution.yaml": {apiServer, officialGateway, everySwitch},
+		"values-agent.yaml":             {required, officialGateway},
+		"values-agent-attribution.yaml": {required, officialGateway, everySwitch},
 	} {
 		all := render(t, values...)
 		pod := get[*apps.DaemonSet](t, all, "DaemonSet/"+release+"-agent").Spec.Template.Spec
@@ -31,7 +31,7 @@ func TestValuesOfTheOfficialChart(t *testing.T) {
 		freshValues(t, name, official)
 	}
 	pod := deployment(t).Spec.Template.Spec
-	official := officialValues(t, "deployment", pod, parse(t, render(t, apiServer), "gateway"))
+	official := officialValues(t, "deployment", pod, parse(t, render(t, required), "gateway"))
 	official["autoscaling"] = map[string]any{
 		"enabled": true, "minReplicas": 2, "maxReplicas": 10, "targetCPUUtilizationPercentage": 70, "targetMemoryUtilizationPercentage": 80,
 	}

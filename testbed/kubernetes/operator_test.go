@@ -16,7 +16,7 @@ import (
 )
 
 // openTelemetryCollector has the fields that we use of opentelemetry.io/v1beta1 OpenTelemetryCollector:
-// apis/v1beta1/common.go and opentelemetrycollector_types.go of open-telemetry/opentelemetry-operator. It has none for hostPID and
+// apis/v1beta1/common.go and opentelemetrycollector_types.go of open-telemetry/opentelemetry-operator 0.158.0. It has none for
 // runtimeClassName, and its probes speak HTTP without TLS.
 type openTelemetryCollector struct {
 	meta.TypeMeta `json:",inline"`
@@ -32,6 +32,7 @@ type collectorSpec struct {
 	Image                     string                          `json:"image"`
 	UpgradeStrategy           string                          `json:"upgradeStrategy"`
 	ServiceAccount            string                          `json:"serviceAccount,omitempty"`
+	HostPID                   bool                            `json:"hostPID,omitempty"`
 	PodAnnotations            map[string]string               `json:"podAnnotations,omitempty"`
 	PodSecurityContext        *core.PodSecurityContext        `json:"podSecurityContext"`
 	SecurityContext           *core.SecurityContext           `json:"securityContext"`
@@ -71,18 +72,23 @@ const (
 // The resources of the operator are what the chart renders, as far as the operator can say it.
 func TestOperatorResources(t *testing.T) {
 	t.Parallel()
-	all := render(t, apiServer, cdi, operatorGateway)
-	set := get[*apps.DaemonSet](t, all, "DaemonSet/"+release+"-agent").Spec.Template
-	text, err := renderText(t, apiServer)
+	text, err := renderText(t, required)
 	require.NoError(t, err)
 	access := ofKind(t, text, "ServiceAccount") + ofKind(t, text, "ClusterRole") + ofKind(t, text, "ClusterRoleBinding")
-	spec := operatorSpec(t, "daemonset", set.Spec, parse(t, all, "agent"))
-	spec.ServiceAccount = set.Spec.ServiceAccountName
-	spec.PodAnnotations = map[string]string{"cdi.k8s.io/otelcol-carbon": set.Annotations["cdi.k8s.io/otelcol-carbon"]}
-	fresh(t, "operator/agent.yaml", access+"---\n"+operatorYAML(t, "agent", spec))
+	for name, values := range map[string][]string{
+		"operator/agent.yaml":             {required, cdi, operatorGateway},
+		"operator/agent-attribution.yaml": {required, cdi, operatorGateway, everySwitch},
+	} {
+		all := render(t, values...)
+		set := get[*apps.DaemonSet](t, all, "DaemonSet/"+release+"-agent").Spec.Template
+		spec := operatorSpec(t, "daemonset", set.Spec, parse(t, all, "agent"))
+		spec.ServiceAccount = set.Spec.ServiceAccountName
+		spec.PodAnnotations = map[string]string{"cdi.k8s.io/otelcol-carbon": set.Annotations["cdi.k8s.io/otelcol-carbon"]}
+		fresh(t, name, access+"---\n"+operatorYAML(t, "agent", spec))
+	}
 
 	pod := deployment(t).Spec.Template.Spec
-	spec = operatorSpec(t, "deployment", pod, parse(t, all, "gateway"))
+	spec := operatorSpec(t, "deployment", pod, parse(t, render(t, required), "gateway"))
 	spec.Autoscaler = &collectorAutoscaler{MinReplicas: 2, MaxReplicas: 10, TargetCPUUtilization: 70, TargetMemoryUtilization: 80}
 	spec.PodDisruptionBudget = &collectorDisruptionBudget{MaxUnavailable: intstr.FromInt32(1)}
 	for i := range spec.TopologySpreadConstraints {
@@ -94,7 +100,6 @@ func TestOperatorResources(t *testing.T) {
 func operatorSpec(tb testing.TB, mode string, pod core.PodSpec, config map[string]any) collectorSpec {
 	tb.Helper()
 	assert.Nil(tb, pod.RuntimeClassName)
-	assert.False(tb, pod.HostPID)
 	var volumes []core.Volume
 	for _, v := range pod.Volumes {
 		if v.Name != "config" { // the operator's own
@@ -106,7 +111,7 @@ func operatorSpec(tb testing.TB, mode string, pod core.PodSpec, config map[strin
 	at(tb, config, "service")["extensions"] = without(at(tb, config, "service")["extensions"], "health_check")
 	c := pod.Containers[0]
 	return collectorSpec{
-		Mode: mode, Image: c.Image, UpgradeStrategy: "none",
+		Mode: mode, Image: c.Image, UpgradeStrategy: "none", HostPID: pod.HostPID,
 		PodSecurityContext: pod.SecurityContext, SecurityContext: c.SecurityContext, InitContainers: pod.InitContainers,
 		Env: c.Env, Resources: c.Resources, VolumeMounts: mounts(c), Volumes: volumes, NodeSelector: pod.NodeSelector,
 		Tolerations: pod.Tolerations, Affinity: pod.Affinity, PriorityClassName: pod.PriorityClassName, Lifecycle: c.Lifecycle,

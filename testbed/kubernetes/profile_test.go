@@ -61,7 +61,7 @@ func TestSelfReportOfProfiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			all := render(t, apiServer, "agent: {attribution: "+test.attribution+"}")
+			all := render(t, required, "agent: {attribution: "+test.attribution+"}")
 			pod := get[*apps.DaemonSet](t, all, "DaemonSet/"+release+"-agent").Spec.Template.Spec
 			report := selfReport(t, pod, test.ownPIDs || !pod.HostPID, parse(t, all, "agent"))
 			assert.Contains(t, report, uuid+" used NVIDIA H100 80GB HBM3: energy counter", "device energy needs no privilege")

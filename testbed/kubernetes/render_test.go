@@ -26,8 +26,8 @@ const (
 	folder    = "../../deploy/kubernetes"
 	release   = "carbon"
 	namespace = "otelcol-carbon"
-	// apiServer is an address of RFC 5737, for documentation.
-	apiServer = "networkPolicy: {apiServer: {cidrs: [192.0.2.10/32]}}"
+	// required is what the chart has no default for. The address is one of RFC 5737, for documentation.
+	required = "networkPolicy: {apiServer: {cidrs: [192.0.2.10/32]}, backend: {podSelector: {app.kubernetes.io/name: backend}}}"
 )
 
 // render renders the chart with values, later ones over earlier ones, each a YAML text or the name of a file of the chart.

@@ -13,12 +13,12 @@ import (
 
 const tokens = `
 tokens: {issuer: 'https://issuer.example.org', audience: carbon}
-networkPolicy: {issuer: {cidrs: [198.51.100.200/32]}}`
+networkPolicy: {egress: {gateway: [{to: [{ipBlock: {cidr: 198.51.100.200/32}}], ports: [{protocol: TCP, port: 443}]}]}}`
 
 func TestAgentsShowTokensThatTheGatewayTakes(t *testing.T) {
 	t.Parallel()
-	all := render(t, apiServer, tokens)
-	pod := daemonSet(t, apiServer, tokens)
+	all := render(t, required, tokens)
+	pod := daemonSet(t, required, tokens)
 	projected := volume(t, pod, "token").Projected
 	require.NotNil(t, projected)
 	token := projected.Sources[0].ServiceAccountToken
@@ -39,7 +39,7 @@ func TestAgentsShowTokensThatTheGatewayTakes(t *testing.T) {
 func TestKeysOfTokensCanBeGiven(t *testing.T) {
 	t.Parallel()
 	const keys = `{"keys":[{"kty":"RSA"}]}`
-	all := render(t, apiServer, tokens, "tokens: {keys: '"+keys+"'}")
+	all := render(t, required, tokens, "tokens: {keys: '"+keys+"'}")
 	config := get[*core.ConfigMap](t, all, "ConfigMap/"+release+"-gateway")
 	assert.Equal(t, keys, config.Data["keys.json"])
 	provider := at(t, parse(t, all, "gateway"), "extensions", "oidc")["providers"].([]any)[0]
@@ -48,7 +48,7 @@ func TestKeysOfTokensCanBeGiven(t *testing.T) {
 
 func TestNobodyNeedsATokenByDefault(t *testing.T) {
 	t.Parallel()
-	text, err := renderText(t, apiServer)
+	text, err := renderText(t, required)
 	require.NoError(t, err)
 	for _, word := range []string{"oidc", "bearertokenauth", "serviceAccountToken"} {
 		assert.NotContains(t, text, word)

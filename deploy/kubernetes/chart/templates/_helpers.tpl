@@ -19,6 +19,11 @@ app.kubernetes.io/version: {{ .root.Values.image.tag | default .root.Chart.AppVe
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 {{- end }}
 
+{{/* The secret with the certificate of a part. Takes a dict of root and part. */}}
+{{- define "carbon.secret" -}}
+{{ index .root.Values.tls (printf "%sSecret" .part) | default (printf "%s-%s-tls" (include "carbon.name" .root) .part) }}
+{{- end }}
+
 {{/* Of both tracks each pod has one, in a label. Services, budgets and policies are for both. */}}
 {{- define "carbon.tracks" -}}
 {{ if .Values.canary.enabled }}["stable", "canary"]{{ else }}["stable"]{{ end }}
