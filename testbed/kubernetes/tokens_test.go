@@ -41,7 +41,7 @@ func TestKeysOfTokensCanBeGiven(t *testing.T) {
 	const keys = `{"keys":[{"kty":"RSA"}]}`
 	all := render(t, required, tokens, "tokens: {keys: '"+keys+"'}")
 	config := get[*core.ConfigMap](t, all, "ConfigMap/"+release+"-gateway")
-	assert.Equal(t, keys, config.Data["keys.json"])
+	assert.JSONEq(t, keys, config.Data["keys.json"])
 	provider := at(t, parse(t, all, "gateway"), "extensions", "oidc")["providers"].([]any)[0]
 	assert.Equal(t, "/config/keys.json", provider.(map[string]any)["public_keys_file"])
 }
