@@ -29,8 +29,8 @@ type workflow struct {
 		Timeout     int `yaml:"timeout-minutes"`
 		Permissions map[string]string
 		Steps       []struct {
-			Uses, Run string
-			With      map[string]any
+			ID, Uses, Run string
+			With          map[string]any
 		}
 	}
 }
@@ -92,6 +92,46 @@ func TestReleaseIsCheckedSignedAndAttested(t *testing.T) {
 	}
 	assert.Equal(t, map[string]string{"contents": "write", "packages": "write", "id-token": "write", "attestations": "write"}, release.Jobs["release"].Permissions)
 	assert.Equal(t, nfpm, release.Env["NFPM"], "the packager that is tested")
+}
+
+// The image has the tag that the chart and the manifests ask for, and no other version is released.
+func TestVersionOfTheRelease(t *testing.T) {
+	t.Parallel()
+	var script, tags string
+	for _, step := range loadWorkflows(t)["release"].Jobs["release"].Steps {
+		if step.ID == "version" {
+			script = step.Run
+		}
+		if step.With["push"] == true {
+			tags = step.With["tags"].(string)
+		}
+	}
+	assert.Equal(t, "${{ env.IMAGE }}:${{ steps.version.outputs.version }}", tags)
+	tell := func(builder, chart string) (string, error) {
+		dir := t.TempDir()
+		for file, version := range map[string]string{"builder-config.yaml": builder, "deploy/kubernetes/chart/Chart.yaml": chart} {
+			content, err := os.ReadFile(filepath.Join(repository, file))
+			require.NoError(t, err)
+			mkdir(t, dir, filepath.Dir(file))
+			changed := regexp.MustCompile(`(?m)^(  version|appVersion): \S+$`).ReplaceAllString(string(content), "$1: "+version)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(changed), 0o600))
+		}
+		c := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
+		c.Dir, c.Env = dir, append(os.Environ(), "GITHUB_REF_NAME=v1.2.3", "GITHUB_OUTPUT="+filepath.Join(dir, "output"))
+		if message, err := c.CombinedOutput(); err != nil {
+			return string(message), err
+		}
+		told, err := os.ReadFile(filepath.Join(dir, "output"))
+		return string(told), err
+	}
+	told, err := tell("1.2.3", "1.2.3")
+	require.NoError(t, err, told)
+	assert.Equal(t, "version=1.2.3\n", told)
+	told, err = tell("1.2.3-dev", "1.2.3")
+	require.Error(t, err)
+	assert.Contains(t, told, "builder-config.yaml is not of version 1.2.3")
+	_, err = tell("1.2.3", "1.2.2")
+	require.Error(t, err)
 }
 
 // The script of the release, with a binary of this machine. In place of syft, which tells what a binary consists of, is
