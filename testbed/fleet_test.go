@@ -51,8 +51,8 @@ service:
     metrics: {receivers: [nvmlenergy], processors: [carbonintensity], exporters: [load_balancing]}
 `
 
-// A gateway keeps nothing: what it accepts has reached the backend.
-const gatewayConfig = `
+// A relay keeps nothing: what a gateway accepts has reached the backend, and what that accepts is stored.
+const relayConfig = `
 receivers:
   otlp:
     protocols:
@@ -73,12 +73,13 @@ service:
     metrics: {receivers: [otlp], exporters: [otlp_grpc]}
 `
 
-// fleet is agents, gateways and a backend.
+// fleet is agents, gateways and a backend, each a process. What the backend has answered for is in its storage.
 type fleet struct {
-	t        *testing.T
-	backend  *sink
-	gateways map[string]*collector // by address
-	agents   []*agent
+	t       *testing.T
+	storage *sink
+	backend string                // address
+	relays  map[string]*collector // gateways and the backend, by address
+	agents  []*agent
 }
 
 type agent struct {
@@ -88,6 +89,12 @@ type agent struct {
 	env    []string
 }
 
+func newFleet(t *testing.T) *fleet {
+	f := &fleet{t: t, storage: newSink(t), backend: freeAddress(t), relays: map[string]*collector{}}
+	f.open(f.backend)
+	return f
+}
+
 func (f *fleet) gateway() (address string) {
 	address = freeAddress(f.t)
 	f.open(address)
@@ -95,7 +102,11 @@ func (f *fleet) gateway() (address string) {
 }
 
 func (f *fleet) open(address string) {
-	f.gateways[address] = start(f.t, []string{writeFile(f.t, "gateway.yaml", gatewayConfig)}, "LISTEN="+address, "SINK="+f.backend.address)
+	to := f.backend
+	if address == f.backend {
+		to = f.storage.address
+	}
+	f.relays[address] = start(f.t, []string{writeFile(f.t, "relay.yaml", relayConfig)}, "LISTEN="+address, "SINK="+to)
 }
 
 func (f *fleet) agent(host string, scenario fakenvml.Scenario, gateways ...string) *agent {
@@ -132,7 +143,7 @@ func (f *fleet) scale(gateways ...string) {
 // total is what the backend knows of a host: the last values of all starts.
 func (f *fleet) total(metric, host string) (total float64, latest time.Time) {
 	last := map[string]point{}
-	for _, p := range f.backend.named(metric, "host.id", host) {
+	for _, p := range f.storage.named(metric, "host.id", host) {
 		key := fmt.Sprint(p.start, p.attributes)
 		if before, ok := last[key]; !ok || !p.time.Before(before.time) {
 			last[key] = p
@@ -147,12 +158,12 @@ func (f *fleet) total(metric, host string) (total float64, latest time.Time) {
 	return total, latest
 }
 
-// Gateways come, go and are killed, an agent is killed, the backend is away for ten minutes of compressed time (collections are
-// a hundred times as frequent as by default): the backend has the energy to the joule, and the grams.
+// Gateways come, go and are killed, agents are killed, the backend is killed under load and away for ten minutes of compressed
+// time (collections are a hundred times as frequent as by default): it has the energy to the joule, and the grams.
 func TestAFleetInTrouble(t *testing.T) {
 	t.Parallel()
 	const watts = 600
-	f := &fleet{t: t, backend: newSink(t), gateways: map[string]*collector{}}
+	f := newFleet(t)
 	epoch := time.Now()
 	const from, until = 12 * time.Second, 33 * time.Second
 	scenario := func(i int) fakenvml.Scenario {
@@ -172,23 +183,23 @@ func TestAFleetInTrouble(t *testing.T) {
 	three := f.gateway()
 	f.scale(one, two, three)
 	time.Sleep(2 * time.Second)
-	f.gateways[two].kill()
+	f.relays[two].kill()
 	time.Sleep(time.Second)
 	b.kill()
 	f.run(b)
 	f.open(two)
 	a.eventually(told, "energy after a gateway was killed")
 
-	f.backend.away.Store(true)
+	f.relays[f.backend].kill()
 	time.Sleep(6 * time.Second)
 	a.kill()
 	f.run(a)
-	f.backend.away.Store(false)
+	f.open(f.backend)
 	a.eventually(told, "energy after the backend was away")
 
 	f.scale(one, three)
 	time.Sleep(time.Second)
-	f.gateways[two].stop()
+	f.relays[two].stop()
 	time.Sleep(time.Until(epoch.Add(until + 2*time.Second)))
 	a.eventually(told, "the end")
 	for i, of := range []*agent{a, b} {

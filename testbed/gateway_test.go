@@ -52,7 +52,8 @@ func BenchmarkAgent(b *testing.B) {
 
 // BenchmarkGateway is the gateway of the Kubernetes chart, with mutual TLS and all, before a backend that answers in 2 ms. An
 // iteration is a batch: what a node with 8 GPUs and 32 workloads collects at a time. Batches come at a steady rate, and the
-// time until one is accepted counts from when it was due. Run it with -benchtime=3000x.
+// time until one is accepted counts from when it was due. It fails if 5 % take 10 ms, or 0.05 % are not accepted. Run it with
+// -benchtime=3000x.
 func BenchmarkGateway(b *testing.B) {
 	batch := collection(b)
 	for _, rate := range []int{50, 100, 250} {
@@ -69,6 +70,10 @@ func BenchmarkGateway(b *testing.B) {
 			for _, percentile := range []int{50, 95, 99} {
 				b.ReportMetric(took[(len(took)-1)*percentile/100].Seconds()*1000, fmt.Sprintf("p%d-ms", percentile))
 			}
+			if b.N >= batchesThatTell {
+				assert.Less(b, took[(len(took)-1)*95/100], 10*time.Millisecond)
+				assert.LessOrEqual(b, float64(failed), 0.0005*float64(b.N))
+			}
 			b.ReportMetric((c.cpu()-cpu).Seconds()*1000/float64(b.N), "cpu-ms/batch")
 			b.ReportMetric(100*float64(failed)/float64(b.N), "%failed")
 			b.ReportMetric(c.megabytes("RssAnon"), "anon-MB")
@@ -78,6 +83,9 @@ func BenchmarkGateway(b *testing.B) {
 	}
 }
 
+// Of fewer batches none is 0.05 %.
+const batchesThatTell = 2000
+
 // Nothing of a load that is far from a gateway's limits is refused.
 func TestGatewayAcceptsAll(t *testing.T) {
 	backend := newHTTPBackend(t)
@@ -85,12 +93,9 @@ func TestGatewayAcceptsAll(t *testing.T) {
 	batch := collection(t)
 	c, client := gatewayOfTheChart(t, backend)
 	c.eventually(func() bool { return client.send(t.Context(), batch) == nil }, "the gateway")
-	const batches, rate = 300, 100
-	took, failed := client.steadily(t, batch, batches, rate)
-	slices.Sort(took)
-	t.Logf("P95 %v", took[batches*95/100])
-	assert.Zero(t, failed, "below 0.05 % of %d is none", batches)
-	assert.EqualValues(t, batches+1, backend.batches.Load(), "what is accepted is there")
+	_, failed := client.steadily(t, batch, batchesThatTell, 250)
+	assert.Zero(t, failed)
+	assert.EqualValues(t, batchesThatTell+1, backend.batches.Load(), "what is accepted is there")
 }
 
 // collection is one of a node with 8 GPUs and 32 workloads.
