@@ -90,6 +90,7 @@ type agent struct {
 }
 
 func newFleet(t *testing.T) *fleet {
+	t.Helper()
 	f := &fleet{t: t, storage: newSink(t), backend: freeAddress(t), relays: map[string]*collector{}}
 	f.open(f.backend)
 	return f
