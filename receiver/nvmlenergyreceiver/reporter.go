@@ -12,6 +12,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/scraper/scrapererror"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/host"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/metadata"
@@ -96,7 +97,10 @@ func (r *reporter) collect(ctx context.Context, gpus []*gpu) (pmetric.Metrics, e
 	}
 	r.builder.EmitForResource(metadata.WithResource(r.resource))
 	r.emitShares()
-	return r.builder.Emit(), errors.Join(errs...)
+	if len(errs) > 0 {
+		return r.builder.Emit(), scrapererror.NewPartialScrapeError(errors.Join(errs...), len(errs)) // with another, none is told
+	}
+	return r.builder.Emit(), nil
 }
 
 func (r *reporter) gpu(ctx context.Context, g *gpu, modules map[uint32]bool) error {

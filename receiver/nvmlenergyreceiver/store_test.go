@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/scraper/scrapererror"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/nvmlenergyreceiver/internal/nvml"
@@ -153,6 +154,7 @@ func TestStorageIsFull(t *testing.T) {
 		require.Empty(t, h.last("hw.energy"))
 		_, err := h.scrape(t.Context())
 		require.EqualError(t, err, "storage: the state of GPU-a cannot be kept, its points wait until it can: no space left on device")
+		require.True(t, scrapererror.IsPartialScrapeError(err), "with another error the collector drops what is told of other GPUs")
 		require.Equal(t, int64(2), h.skipped()["not_persisted"])
 		d.Set(func() { g.Millijoules = 4000 })
 		time.Sleep(time.Second)
