@@ -48,12 +48,12 @@ func TestEachAlertFiresAndKeepsQuiet(t *testing.T) {
 			t.Parallel()
 			step := cmp.Or(c.step, interval)
 			require.NotEmpty(t, c.good, "the case in which it is quiet")
-			first, summary := firstFiring(t, c.alert, step, c.bad)
+			first, at := firstFiring(t, c.alert, step, c.bad)
 			require.NotNil(t, first, "it never fires")
-			assert.Equal(t, c.fires, *first)
-			assert.Equal(t, c.summary, summary)
-			first, summary = firstFiring(t, c.alert, step, c.good)
-			assert.Nil(t, first, summary)
+			assert.Equal(t, c.fires, at)
+			assert.Equal(t, c.summary, first.Annotations.Get("summary"))
+			first, at = firstFiring(t, c.alert, step, c.good)
+			assert.Nil(t, first, at)
 		})
 	}
 	for _, rule := range allRules(t) {
@@ -63,8 +63,8 @@ func TestEachAlertFiresAndKeepsQuiet(t *testing.T) {
 	}
 }
 
-// firstFiring steps Prometheus through the series, and says when the alert fires first, and how it reads.
-func firstFiring(t *testing.T, alert string, step time.Duration, series string) (at *time.Duration, summary string) {
+// firstFiring steps Prometheus through the series, and says how the alert is when it fires first, and when that is.
+func firstFiring(t *testing.T, alert string, step time.Duration, series string) (first *rules.Alert, at time.Duration) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(series), "\n")
 	loader, err := promqltest.NewLazyLoader(fmt.Sprintf("load %s\n  %s\n", step, strings.Join(lines, "\n  ")), promqltest.LazyLoaderOpts{})
@@ -88,11 +88,11 @@ func firstFiring(t *testing.T, alert string, step time.Duration, series string) 
 		})
 		for _, active := range alerting.ActiveAlerts() {
 			if active.State == rules.StateFiring {
-				return &ts, active.Annotations.Get("summary")
+				return active, ts
 			}
 		}
 	}
-	return nil, ""
+	return nil, 0
 }
 
 // database is one that rules read and write.

@@ -67,6 +67,37 @@ otelcol_receiver_accepted_metric_points_total{job="carbon-gateway",instance="g",
 		summary: "a has measured nothing for two minutes.",
 	},
 	{
+		alert: "CarbonGPUsUnseen", // Kubernetes says that the node has some
+		bad:   agentOn("n1", "carbon-agent-1", "0x20") + `kube_node_status_capacity{node="n1",resource="nvidia_com_mig_1g_10gb"} 7x20`,
+		// One whose driver is late, one without GPUs of another release, and one whose GPUs are for virtual machines.
+		good: agentOn("n1", "carbon-agent-1", "0x4 0+9x40") + agentOn("n2", "carbon-cpu-agent-1", "0x40") + agentOn("n3", "carbon-agent-2", "0x40") +
+			`kube_node_status_capacity{node="n1",resource="nvidia_com_gpu"} 8x40
+kube_node_status_capacity{node="n2",resource="cpu"} 96x40
+kube_node_status_capacity{node="n2",resource="nvidia_com_gpu"} 0x40
+kube_node_status_capacity{node="n3",resource="nvidia_com_GH100_H100_SXM5_80GB"} 8x40`,
+		fires:   3*time.Minute + 30*time.Second,
+		summary: "No GPU of n1 is measured.",
+	},
+	{
+		alert: "CarbonGPUsUnseen", // an agent before this one saw some, at most two days ago
+		step:  10 * time.Minute,
+		bad:   seenOn("n1", "carbon-agent-1", "1x3 _x9") + seenOn("n1", "carbon-agent-canary-1", "_x3 0x9"),
+		good: seenOn("n1", "carbon-agent-1", "1x3 _x400") + seenOn("n1", "carbon-agent-canary-1", "_x300 0x100") + // 50 hours
+			seenOn("n2", "carbon-agent-2", "0x400"),
+		fires:   40 * time.Minute,
+		summary: "No GPU of n1 is measured.",
+	},
+	{
+		alert: "CarbonGPUsUnseen", // a host without Kubernetes
+		bad:   hostGPU("n1", "1x9") + hostCPU("n1", "0+9x60"),
+		// One that is switched off, one whose GPU is lost, one that has none, and one whose agent says that it sees them.
+		good: hostGPU("n1", "1x9") + hostCPU("n1", "0+9x9") + hostGPU("n2", "1x9 0x60") + hostCPU("n2", "0+9x60") + hostCPU("n3", "0+9x60") +
+			hostGPU("n4", "1x9") + hostCPU("n4", "0+9x60") + seenOn("n4", "carbon-agent-4", "1x60"),
+		// Prometheus takes five minutes to believe that the last GPU is gone.
+		fires:   12*time.Minute + 30*time.Second,
+		summary: "No GPU of n1 is measured.",
+	},
+	{
 		alert:   "CarbonUnauthenticated",
 		bad:     refused("0+1x20"), // by gRPC and by HTTP
 		good:    refused("0+0.2x60") + "\n" + `http_server_request_duration_count{job="carbon-gateway",http_response_status_code="400"} 0+9x60`,
@@ -133,6 +164,27 @@ otelcol_receiver_accepted_metric_points_total{job="carbon-gateway",instance="g",
 		fires:   0,
 		summary: "carbon-agent: 0.11% bad (availability), more than the objective allows.",
 	},
+}
+
+// agentOn is the agent of a node whose CPUs are always measured. Its GPUs have given so many points.
+func agentOn(node, pod, points string) string {
+	labels := `{job="carbon-agent",namespace="c",pod="` + pod + `",instance="` + pod + `",scraper=`
+	return `kube_pod_info{namespace="c",pod="` + pod + `",node="` + node + `"} 1x99
+otelcol_scraper_scraped_metric_points_total` + labels + `"nvmlenergy"} ` + points + `
+otelcol_scraper_scraped_metric_points_total` + labels + `"hostenergy"} 0+9x99
+`
+}
+
+func seenOn(node, pod, values string) string {
+	return `carbon_gpus:seen{job="carbon-agent",namespace="c",pod="` + pod + `",host_name="` + node + `"} ` + values + "\n"
+}
+
+func hostGPU(host, ok string) string {
+	return `hw_status{host_id="` + host + `",host_name="` + host + `",hw_type="gpu",hw_id="GPU-1",hw_state="ok"} ` + ok + "\n"
+}
+
+func hostCPU(host, values string) string {
+	return `hw_energy_joules_total{host_id="` + host + `",host_name="` + host + `",hw_type="cpu",hw_id="cpu0"} ` + values + "\n"
 }
 
 func memory(rss string) string {

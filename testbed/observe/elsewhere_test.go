@@ -10,6 +10,11 @@ kube_pod_container_resource_limits{resource="memory",namespace="c",pod="carbon-a
 kube_pod_container_resource_limits{resource="cpu",namespace="c",pod="carbon-agent-1"} 2x20
 otelcol_process_memory_rss{job="carbon-agent",namespace="c",pod="carbon-agent-1"} 1e8x20
 otelcol_process_cpu_seconds_total{job="carbon-agent",namespace="c",pod="carbon-agent-1"} 0+1x20`},
+	"kube_pod_info": {"kube-state-metrics", `
+kube_pod_info{namespace="c",pod="carbon-agent-1",node="n1"} 1x20
+otelcol_scraper_scraped_metric_points_total{job="carbon-agent",namespace="c",pod="carbon-agent-1",scraper="nvmlenergy"} 0+9x20`},
+	"kube_node_status_capacity": {"kube-state-metrics", `
+kube_node_status_capacity{node="n1",resource="nvidia_com_gpu"} 8x20`},
 	"kube_pod_container_status_waiting_reason": {"kube-state-metrics", `
 kube_pod_container_status_waiting_reason{reason="CrashLoopBackOff",namespace="c",pod="carbon-agent-1"} 1x20`},
 	"kube_deployment_status_replicas_available": {"kube-state-metrics", `

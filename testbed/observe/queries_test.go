@@ -67,6 +67,9 @@ func TestEachQueryHasSeries(t *testing.T) {
 	conversion := prometheus.query("carbon_conversion_seconds:p95_5m")
 	require.Len(t, conversion, 1)
 	assert.Less(t, conversion[0].F, 1.0, "s: the buckets are too coarse for the gate's 1 ms")
+	// carbon_gpus:seen is made of this 0: none is said, rather than nothing.
+	blind := prometheus.query(`otelcol_scraper_scraped_metric_points_total{job="carbon-agent", scraper="nvmlenergy"} == 0`)
+	require.Len(t, blind, 1, "the receiver that finds no driver")
 	if *draw != "" {
 		prometheus.drawDashboards(*draw)
 	}

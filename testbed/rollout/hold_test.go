@@ -32,6 +32,9 @@ var holds = []holdCase{
 	{says: "CarbonRolloutErrorsAboveSuccess", part: "agent", stage: "25", is: behaviour{errors: 0.0011}}, // the canary gate's
 	{says: "CarbonCrashLoop", part: "gateway", stage: "25", is: behaviour{crashing: true}},
 	{says: "CarbonTrackingFailure", part: "agent", stage: "100", is: behaviour{idle: true}},
+	{says: "CarbonGPUsUnseen", part: "agent", stage: "10", is: behaviour{blind: true}, limit: true},
+	{says: "CarbonGPUsUnseen", part: "agent", stage: "100", is: behaviour{blind: true}, then: func(w *world, _ bool) { w.noPlugin = true }},
+	{says: "prometheus has no carbon_gpus:seen", part: "agent", stage: "50", then: func(w *world, on bool) { w.noPodInfo = on }},
 	{says: "CarbonRolloutConversionSlow", part: "agent", stage: "50", is: behaviour{conversion: 1500 * time.Microsecond}},
 	{says: "CarbonRolloutMemoryAbove2GB", part: "gateway", stage: "25", is: behaviour{rss: 2.1e9}, then: func(w *world, _ bool) { w.memoryLimit = 4 << 30 }},
 	{says: "CarbonTargetDown", part: "gateway", stage: "50", is: behaviour{down: true}},

@@ -51,6 +51,20 @@ func TestAgentsArePromotedThroughAllStages(t *testing.T) {
 	assert.Len(t, w.kubernetes.writes, writes, "it is there already")
 }
 
+// Agents of a second release, for nodes without GPUs, look for some as well.
+func TestAgentsOfNodesWithoutGPUsArePromoted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 4)
+	w.gpus = 0
+	w.kubernetes.edit(func() { // of other names, as those had some
+		clear(w.kubernetes.nodes)
+		w.kubernetes.addNodes(8, "cpu-%d", map[string]string{"nvidia.com/gpu.present": "true"}) // stands for the release's selector
+	})
+	w.pass(startup)
+	require.NoError(t, w.rollout("agent").Run(t.Context(), newImage), w.log.String())
+	assertEnded(t, w, newImage)
+}
+
 func TestGatewaysArePromotedThroughAllStages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)

@@ -35,6 +35,7 @@ type behaviour struct {
 	rss             float64 // bytes
 	unauthenticated bool
 	idle            bool // measures nothing
+	blind           bool // measures no GPU
 	crashing        bool // again and again, and is ready in between
 	broken          bool // never ready
 	down            bool // cannot be scraped
@@ -63,6 +64,9 @@ type world struct {
 	memoryLimit float64
 	slow        time.Duration
 	stuck       string // a node whose agent never is
+	gpus        int    // of each node; noPlugin is that Kubernetes does not count them
+	noPlugin    bool
+	noPodInfo   bool
 }
 
 // begin is when time begins.
@@ -73,7 +77,7 @@ func newWorld(t *testing.T, nodes int, ruleFiles ...string) *world {
 	t.Helper()
 	w := &world{
 		t: t, kubernetes: newKubernetes(t), prometheus: newPrometheus(t, ruleFiles...), plan: quickPlan(t),
-		now: begin, counters: map[string]float64{}, took: map[string]time.Duration{}, memoryLimit: 512 << 20, slow: startup, new: func(string, time.Duration) behaviour { return behaviour{} },
+		now: begin, counters: map[string]float64{}, took: map[string]time.Duration{}, memoryLimit: 512 << 20, slow: startup, gpus: 8, new: func(string, time.Duration) behaviour { return behaviour{} },
 	}
 	w.kubernetes.addNodes(nodes, "gpu-%02d", map[string]string{"nvidia.com/gpu.present": "true"})
 	w.kubernetes.addNodes(3, "cpu-%d", nil)
@@ -164,6 +168,13 @@ func (w *world) expose() map[string]sample {
 			samples[ls.String()] = sample{ls, value}
 		}
 		state("kube_pod_container_resource_limits", w.memoryLimit, "resource", "memory")
+		if !w.noPodInfo {
+			state("kube_pod_info", 1, "node", p.node)
+		}
+		if p.node != "" && !w.noPlugin {
+			ls := labels.FromStrings(model.MetricNameLabel, "kube_node_status_capacity", "node", p.node, "resource", "nvidia_com_gpu")
+			samples[ls.String()] = sample{ls, float64(w.gpus)}
+		}
 		if b.crashing {
 			state("kube_pod_container_status_waiting_reason", 1, "reason", "CrashLoopBackOff")
 		}
@@ -182,7 +193,7 @@ func (w *world) expose() map[string]sample {
 		if b.down {
 			continue
 		}
-		receiver := map[string]string{"agent": "nvmlenergy", "gateway": "otlp"}[part(p.workload)]
+		receiver := map[string]string{"agent": "hostenergy", "gateway": "otlp"}[part(p.workload)]
 		all := 1e6
 		if b.idle {
 			all = 0
@@ -190,6 +201,13 @@ func (w *world) expose() map[string]sample {
 		counter("otelcol_receiver_accepted_metric_points_total", all*(1-b.errors), "receiver", receiver)
 		counter("otelcol_receiver_refused_metric_points_total", all*b.errors, "receiver", receiver)
 		counter("otelcol_receiver_failed_metric_points_total", 0, "receiver", receiver)
+		if part(p.workload) == "agent" {
+			points := all
+			if b.blind || w.gpus == 0 {
+				points = 0
+			}
+			counter("otelcol_scraper_scraped_metric_points_total", points, "scraper", "nvmlenergy")
+		}
 		gauge("otelcol_process_memory_rss", max(0.3*w.memoryLimit, b.memory*w.memoryLimit, b.rss))
 		histogram := func(name string, took time.Duration, more ...string) {
 			for _, le := range []string{"0.0005", "0.001", "0.002", "0.005", "0.01", "0.025", "+Inf"} {
