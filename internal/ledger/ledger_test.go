@@ -70,6 +70,11 @@ func TestBetweenSightings(t *testing.T) {
 	part := func(w *workload.Workload, estimated bool) Presence {
 		return Presence{Known: true, Unsampled: true, Residents: []Resident{{Workload: w, Weighted: true, Weight: 5, Estimated: estimated}}}
 	}
+	did := func(w *workload.Workload) Presence {
+		p := part(w, true)
+		p.Residents[0].Activity = true
+		return p
+	}
 	for name, tc := range map[string]struct {
 		before, after Presence
 		want          map[string]uint64
@@ -77,6 +82,10 @@ func TestBetweenSightings(t *testing.T) {
 		"owners: the later":                  {Presence{Owner: a, Known: true}, Presence{Owner: b, Known: true}, map[string]uint64{"b exclusive counter": 1000}},
 		"an owner who left":                  {Presence{Owner: a, Known: true}, known(), map[string]uint64{"a exclusive counter": 1000}},
 		"activity is of the time before":     {part(a, false), part(b, false), map[string]uint64{"b measured_share counter": 1000}},
+		"activity is, be it shared":          {did(a), did(b), map[string]uint64{"b measured_share counter": 1000}},
+		"that of nobody as well":             {did(nil), did(b), map[string]uint64{"b measured_share counter": 1000}},
+		"they did something, then none":      {did(a), known(), map[string]uint64{"unattributed measured_share counter": 1000}},
+		"they did, then nobody could look":   {did(a), Presence{}, map[string]uint64{"unattributed measured_share counter": 1000}},
 		"a size holds":                       {part(a, true), part(b, true), map[string]uint64{"a estimated_share counter": 500, "b estimated_share counter": 500}},
 		"one that stayed counts once":        {part(a, true), Presence{Known: true, Residents: append(part(a, true).Residents, part(b, true).Residents...)}, map[string]uint64{"a estimated_share counter": 500, "b estimated_share counter": 500}},
 		"then nobody could look: the former": {Presence{Owner: a, Known: true}, Presence{}, map[string]uint64{"a exclusive counter": 1000}},
@@ -127,6 +136,46 @@ func TestEndedWorkloadGetsItsLastJoules(t *testing.T) {
 		if account.Workload != nil {
 			assert.Equal(t, second(4), account.Start, "it begins anew")
 		}
+	}
+}
+
+func TestDismiss(t *testing.T) {
+	a, b := pod("a"), pod("b")
+	slots := 0
+	l := New(Config{
+		Admit:   func(*workload.Workload) bool { slots++; return true },
+		Release: func(*workload.Workload) { slots-- },
+	}, birth)
+	l.Presence(birth, known(a, b))
+	l.Sample(a, birth, second(1), 50)
+	l.Sample(b, birth, second(1), 50)
+	l.Sample(nil, birth, second(1), 100)
+	l.Energy(second(1), 1000)
+	l.Flush()
+	require.Equal(t, map[string]uint64{"a estimated_share counter": 250, "b estimated_share counter": 250, "unattributed measured_share counter": 500}, balance(l))
+	require.Equal(t, 2, slots)
+	for second := range 100 { // the device is away
+		l.Presence(birth.Add(time.Duration(2+second)*time.Second), known(a))
+		l.Dismiss()
+		require.Zero(t, slots)
+	}
+	l.Presence(second(102), known(a))
+	l.Energy(second(102), 1000)
+	l.Sample(a, second(102), second(103), 50)
+	l.Presence(second(103), known(a))
+	l.Energy(second(103), 10)
+	l.Flush()
+	assert.Equal(t, 1, slots)
+	assert.Zero(t, l.Imbalance())
+	for account := range l.Accounts() {
+		if account.Kind == Unattributed {
+			assert.Equal(t, birth, account.Start, "what is nobody's goes on")
+			assert.EqualValues(t, 1500, account.Millijoules)
+			continue
+		}
+		assert.Equal(t, a, account.Workload)
+		assert.EqualValues(t, 10, account.Millijoules)
+		assert.Equal(t, second(102), account.Start, "it begins anew")
 	}
 }
 

@@ -107,6 +107,15 @@ func (l *Ledger) dropAbsent(present uint64) {
 	l.parties.crowded = max(fewParties, 2*len(l.parties.byID))
 }
 
+// Dismiss forgets who was there: accounts of workloads that were told end, and give back their slots. It is for a device that
+// is gone, or has been away for so long that nobody is kept waiting for it. Energy of the time until now that still comes is
+// unattributed; the next Presence begins anew.
+func (l *Ledger) Dismiss() {
+	l.samples, l.lastKnown, l.spare = nil, nil, nil
+	l.sightings, l.passed, l.changed = []sighting{{from: l.closed, until: l.latest, blind: true}}, 0, true
+	l.Reported()
+}
+
 // tidy bounds the parties when there are many that never had energy, and nobody asks for the accounts.
 func (l *Ledger) tidy() {
 	if len(l.parties.byID) < l.parties.crowded {

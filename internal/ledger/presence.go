@@ -38,6 +38,9 @@ type Resident struct {
 	Shares, OfShares uint32
 	// Estimated says that the weight is no measured activity, or that hardware was shared.
 	Estimated bool
+	// Activity says that the weight is what it did all the same, as CPU time is: it counts for the time before the presence
+	// alone. Else an estimated weight is a size, which those who have gone had as well.
+	Activity bool
 	// Owner has a MIG instance to itself.
 	Owner bool
 }

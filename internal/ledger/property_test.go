@@ -86,7 +86,7 @@ func drawPresence(t *rapid.T) Presence {
 	for range rapid.IntRange(0, 4).Draw(t, "residents") {
 		p.Residents = append(p.Residents, Resident{
 			Workload: drawWorkload(t), Memory: number.Draw(t, "memory"), Weight: number.Draw(t, "weight"),
-			Weighted: rapid.Bool().Draw(t, "weighted"), Estimated: rapid.Bool().Draw(t, "estimated"), Owner: rapid.Bool().Draw(t, "owner"),
+			Weighted: rapid.Bool().Draw(t, "weighted"), Estimated: rapid.Bool().Draw(t, "estimated"), Activity: rapid.Bool().Draw(t, "activity"), Owner: rapid.Bool().Draw(t, "owner"),
 			Shares: small.Draw(t, "shares"), OfShares: small.Draw(t, "of"),
 		})
 	}
@@ -157,6 +157,7 @@ func TestConservation(t *testing.T) {
 			"close":    func(t *rapid.T) { m.Close(drawTime(t, m.now)) },
 			"flush":    func(*rapid.T) { m.Flush() },
 			"reported": func(*rapid.T) { m.Reported() },
+			"dismiss":  func(*rapid.T) { m.Dismiss(); require.Zero(t, m.slots) },
 			"restart": func(t *rapid.T) {
 				content, err := json.Marshal(m.State())
 				require.NoError(t, err)

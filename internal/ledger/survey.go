@@ -16,15 +16,20 @@ func (l *Ledger) survey(seg segment, before, after *sighting) (owner *party) {
 			owner = after.owner
 		}
 		for i := range after.residents {
-			s.of(after.residents[i].party).add(&after.residents[i], false)
+			s.of(after.residents[i].party).add(&after.residents[i], true)
 		}
 	}
-	// Weights are of the time before: of those who have gone since, no activity is known.
 	stayed := len(s.shares)
 	if before != nil {
 		for i := range before.residents {
-			if sh := s.of(before.residents[i].party); after == nil || sh.party.index >= stayed {
-				sh.add(&before.residents[i], after != nil)
+			r := &before.residents[i]
+			// Weights are of the time before: of those who have gone since, no activity is known, but a size holds.
+			holds := after == nil || r.Estimated
+			if r.Activity {
+				holds = seg.begin < before.until
+			}
+			if sh := s.of(r.party); after == nil || sh.party.index >= stayed {
+				sh.add(r, holds)
 			}
 		}
 	}
@@ -57,15 +62,15 @@ func (s *scene) of(p *party) *share {
 	return &s.shares[p.index]
 }
 
-// add is a resident of the share's party. Of one that has gone, only a weight that is no activity still holds.
-func (sh *share) add(r *resident, gone bool) {
+// add is a resident of the share's party, whose weight may hold no more.
+func (sh *share) add(r *resident, holds bool) {
 	sh.resident = true
 	sh.memory = plus(sh.memory, r.Memory)
 	sh.owner = sh.owner || r.Owner
 	sh.estimated = sh.estimated || r.Estimated
 	if r.Weighted {
 		sh.weighted = true
-		if !gone || r.Estimated {
+		if holds {
 			sh.weight = plus(sh.weight, r.Weight)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"context"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
@@ -23,11 +25,10 @@ type attribution struct {
 	logger    *zap.Logger
 	telemetry *metadata.TelemetryBuilder
 
-	cpu, memory  ledger.Presence // as of the last look
-	free, whole  uint64          // bytes of memory
-	here, before map[*workload.Workload]bool
-	failing      bool
-	slots        map[*workload.Workload]int // by how many ledgers tell it apart
+	cpu, memory ledger.Presence // as of the last look
+	free, whole uint64          // bytes of memory
+	failing     bool
+	slots       map[*workload.Workload]int // by how many ledgers tell it apart
 }
 
 func newAttribution(cfg *Config, logger *zap.Logger, telemetry *metadata.TelemetryBuilder) *attribution {
@@ -39,7 +40,7 @@ func newAttribution(cfg *Config, logger *zap.Logger, telemetry *metadata.Telemet
 				ProcRoot: cfg.Host.Path("proc"), LogRoot: cfg.Host.Path("var/log"), Logger: logger,
 			}),
 		}),
-		here: map[*workload.Workload]bool{}, before: map[*workload.Workload]bool{}, slots: map[*workload.Workload]int{},
+		slots: map[*workload.Workload]int{},
 	}
 }
 
@@ -59,28 +60,30 @@ func (a *attribution) look(now time.Time) {
 	if err != nil {
 		return
 	}
+	a.refused(metadata.AttributeLimitCgroups, used.CGroupsRefused)
+	a.refused(metadata.AttributeLimitProcesses, used.ProcessesRefused)
 	a.whole, a.free = used.MemoryTotal, used.MemoryFree
-	a.here, a.before = a.before, a.here
-	clear(a.here)
 	rest := used.MemoryTotal - min(used.MemoryFree, used.MemoryTotal)
 	for _, p := range used.Parties {
-		a.cpu.Residents = append(a.cpu.Residents, ledger.Resident{Workload: p.Workload, Weight: p.CPU, Weighted: true, Estimated: true})
-		if p.Workload == nil {
-			continue
-		}
-		a.here[p.Workload] = true
-		if p.Memory > 0 {
+		a.cpu.Residents = append(a.cpu.Residents, active(p.Workload, p.CPU))
+		if p.Workload != nil && p.Memory > 0 {
 			a.memory.Residents = append(a.memory.Residents, a.held(p.Workload, p.Memory))
 			rest -= min(rest, p.Memory)
 		}
 	}
 	// The kernel's, and what files are cached in.
 	a.memory.Residents = append(a.memory.Residents, a.held(nil, rest))
-	for w := range a.before {
-		if !a.here[w] { // a size would still hold; activity does not
-			a.cpu.Residents = append(a.cpu.Residents, ledger.Resident{Workload: w, Weighted: true, Estimated: true})
-		}
+}
+
+func (a *attribution) refused(by metadata.AttributeLimit, n int) {
+	if n > 0 {
+		a.telemetry.HostenergyUsageRefused.Add(context.Background(), int64(n), metric.WithAttributes(attribute.String("limit", by.String())))
 	}
+}
+
+// active is one that did something since the last look: with others, as all took turns.
+func active(w *workload.Workload, weight uint64) ledger.Resident {
+	return ledger.Resident{Workload: w, Weight: weight, Weighted: true, Estimated: true, Activity: true}
 }
 
 func (a *attribution) held(w *workload.Workload, bytes uint64) ledger.Resident {
@@ -152,5 +155,15 @@ func (a *attribution) admit(w *workload.Workload) bool {
 func (a *attribution) release(w *workload.Workload) {
 	if a.slots[w]--; a.slots[w] <= 0 {
 		delete(a.slots, w)
+	}
+}
+
+// patience is how long workloads keep their slots on a device that says nothing: longer than it may take until a BMC is asked
+// again, and than most counters can do without a reading.
+const patience = 15 * time.Minute
+
+func dismissIfAway(l *ledger.Ledger, now time.Time) {
+	if _, booked := l.Booked(); now.Sub(booked) > patience {
+		l.Dismiss()
 	}
 }

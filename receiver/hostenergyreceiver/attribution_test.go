@@ -5,10 +5,14 @@ package hostenergyreceiver
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,9 +20,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/workload"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/metadatatest"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/sensor"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/usage"
 )
 
 // shares are the last values of workload.energy, by hw.id, who, and how sure that is.
@@ -66,6 +76,7 @@ func newCGroups(tb testing.TB, root string) *cgroups {
 	c.put("cgroup.controllers", "cpu memory\n")
 	c.write("proc/meminfo", "MemTotal:       1048576 kB\nMemFree:         524288 kB\n")
 	c.write("proc/uptime", "100000.00 0\n")
+	c.write("proc/self/status", "Pid:\t4242\nNSpid:\t4242\n")
 	c.write("proc/stat", "cpu  1000 0 0 1000 0 0 0 0 0 0\ncpu0 500 0 0 500 0 0 0 0 0 0\ncpu1 500 0 0 500 0 0 0 0 0 0\nbtime 1750000000\n")
 	return c
 }
@@ -144,6 +155,43 @@ func TestWhoUsedIt(t *testing.T) {
 		imbalance, err := r.telemetry.GetMetric("otelcol_hostenergy.attribution.imbalance")
 		require.NoError(t, err)
 		assert.Zero(t, imbalance.Data.(metricdata.Gauge[float64]).DataPoints[0].Value)
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}
+
+// kernel adds CPU time that is in no cgroup below the root.
+func (c *cgroups) kernel(microseconds uint64) {
+	c.used[""] += microseconds
+	c.put("cpu.stat", fmt.Sprintf("usage_usec %d\n", c.used[""]))
+}
+
+// Who used the CPU in one window does not pay for the next one: neither a unit that is gone, nor the kernel at rest.
+func TestActivityIsOfItsWindow(t *testing.T) {
+	root := tree(t, "amd")
+	c := newCGroups(t, root)
+	c.use("a.service", 0, 0)
+	c.use("b.service", 0, 0)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, root, func(cfg *Config) { cfg.Attribution.Enabled, cfg.Attribution.Idle = true, ledger.IdleProportional })
+		require.NoError(t, r.Start(t.Context(), nil))
+		synctest.Wait()
+		c.kernel(6_000_000)
+		c.use("b.service", 2_000_000, 0)
+		write(t, energyFile(root, "intel-rapl:0"), "107000000") // 100 J
+		time.Sleep(interval)
+		synctest.Wait()
+		c.use("a.service", 2_000_000, 0)
+		require.NoError(t, os.RemoveAll(root+"/sys/fs/cgroup/system.slice/b.service"))
+		write(t, energyFile(root, "intel-rapl:0"), "207000000")
+		time.Sleep(interval)
+		synctest.Wait()
+		got := map[string]float64{}
+		for key, joules := range r.shares() {
+			if fields := strings.Fields(key); fields[0] == "package-0" {
+				got[fields[1]] += joules
+			}
+		}
+		assert.InDeltaMapValues(t, map[string]float64{"unattributed": 75, "b.service": 25, "a.service": 100}, got, 0.002)
 		require.NoError(t, r.Shutdown(t.Context()))
 	})
 }
@@ -231,50 +279,253 @@ func TestTooManyWorkloads(t *testing.T) {
 	})
 }
 
-// populate makes containers with four processes each.
-func populate(tb testing.TB, root string, containers int) (use func(round int)) {
+// told says how many workloads of a kind of name are told apart on a device.
+func (r *rig) told(device, prefix string) (n int) {
+	for key := range r.shares() {
+		if strings.HasPrefix(key, device+" "+prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+// generation has three units use the CPU instead of those before.
+func (c *cgroups) generation(name string) {
+	require.NoError(c.tb, os.RemoveAll(filepath.Join(c.root, "sys/fs/cgroup/system.slice")))
+	for i := range 3 {
+		c.use(fmt.Sprintf("%s%d.service", name, i), 0, 0)
+	}
+}
+
+func (c *cgroups) work(name string) {
+	for i := range 3 {
+		c.use(fmt.Sprintf("%s%d.service", name, i), 1_000_000, 0)
+	}
+}
+
+// Workloads of an estimate that has ended hold no slots.
+func TestSlotsOfAnEstimateThatEnds(t *testing.T) {
+	root := tree(t, "amd")
+	c := newCGroups(t, root)
+	c.generation("old")
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, root, func(cfg *Config) {
+			cfg.Attribution.Enabled, cfg.Attribution.MaxWorkloads, cfg.Attribution.Idle = true, 4, ledger.IdleProportional
+		})
+		var granted sync.Mutex
+		open := false
+		r.reading(func(path string) ([]byte, error) {
+			granted.Lock()
+			defer granted.Unlock()
+			if !open && filepath.Base(path) == "energy_uj" {
+				return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
+			}
+			return os.ReadFile(path)
+		})
+		require.NoError(t, r.Start(t.Context(), nil))
+		microjoules := 7_000_000
+		step := func(name string) {
+			c.work(name)
+			microjoules += 100_000_000
+			write(t, energyFile(root, "intel-rapl:0"), strconv.Itoa(microjoules))
+			time.Sleep(interval)
+			synctest.Wait()
+		}
+		synctest.Wait()
+		step("old")
+		require.Equal(t, 3, r.told("cpu", "old"))
+		granted.Lock()
+		open = true
+		granted.Unlock()
+		step("old") // the last of the estimate
+		step("old")
+		require.Equal(t, 3, r.told("package-0", "old"))
+		c.generation("new")
+		step("new")
+		step("new")
+		r.sink.Reset()
+		step("new")
+		assert.Equal(t, 3, r.told("package-0", "new"))
+		assert.Len(t, r.scraper.attribution.slots, 3)
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}
+
+// Nor do those of a device that has been away for long. What it counted meanwhile is nobody's, and nothing is lost.
+func TestSlotsOfADeviceThatIsAway(t *testing.T) {
+	root := tree(t, "server")
+	c := newCGroups(t, root)
+	c.generation("old")
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, root, func(cfg *Config) { cfg.Attribution.Enabled, cfg.Attribution.MaxWorkloads = true, 4 })
+		require.NoError(t, r.Start(t.Context(), nil))
+		synctest.Wait()
+		zones := map[string]int{"intel-rapl:0": 1_000_000, "intel-rapl:0:0": 2_000_000}
+		step := func(name string) {
+			c.work(name)
+			for zone := range zones {
+				zones[zone] += 100_000_000
+				write(t, energyFile(root, zone), strconv.Itoa(zones[zone]))
+			}
+			time.Sleep(interval)
+			synctest.Wait()
+		}
+		step("old")
+		require.Equal(t, 3, r.told("package-0", "old"))
+		file := energyFile(root, "intel-rapl:0")
+		hidden := energyFile(root, "lost")
+		require.NoError(t, os.MkdirAll(filepath.Dir(hidden), 0o755))
+		require.NoError(t, os.Rename(file, hidden))
+		delete(zones, "intel-rapl:0")
+		c.generation("new")
+		for range int(patience/interval) + 2 {
+			step("new")
+		}
+		assert.Empty(t, r.scraper.attribution.slots)
+
+		zones["intel-rapl:0"] = 101_000_000
+		require.NoError(t, os.Rename(hidden, file))
+		r.sink.Reset()
+		step("new")
+		assert.Zero(t, r.told("package-0", "old"), "it has ended")
+		step("new")
+		assert.Equal(t, 3, r.told("package-0", "new"))
+		imbalance, err := r.telemetry.GetMetric("otelcol_hostenergy.attribution.imbalance")
+		require.NoError(t, err)
+		assert.Zero(t, imbalance.Data.(metricdata.Gauge[float64]).DataPoints[0].Value)
+		require.NoError(t, r.Shutdown(t.Context()))
+	})
+}
+
+// A device that something else covers from now on keeps no slots.
+func TestSlotsOfADeviceThatIsWithheld(t *testing.T) {
+	d, grace := fake("package-0", sensor.Package)
+	held := 0
+	begin := time.Now().Add(-time.Hour)
+	d.ledger = ledger.New(ledger.Config{
+		Admit:   func(*workload.Workload) bool { held++; return true },
+		Release: func(*workload.Workload) { held-- },
+	}, begin)
+	w := &workload.Workload{Kind: workload.Unit, Attributes: map[string]string{"systemd.unit": "a.service"}}
+	d.ledger.Presence(begin.Add(time.Second), ledger.Presence{Known: true, Residents: []ledger.Resident{active(w, 1)}})
+	d.ledger.Energy(begin.Add(time.Second), 1000)
+	d.ledger.Flush()
+	d.ledger.Tell(func(ledger.Account) {})
+	grace.microjoules = 1e6
+	require.Equal(t, 1, held)
+	l := &ladder{devices: []*device{d}}
+	l.retire()
+	assert.Zero(t, held)
+	assert.Zero(t, d.ledger.Imbalance())
+}
+
+func TestLimitsAreCounted(t *testing.T) {
+	root := tree(t, "amd")
+	c := populate(t, root, 51)
+	c.put("cgroup.procs", "1\n2\n3\n")
+	for pid := range 3 {
+		write(t, fmt.Sprintf("%s/proc/%d/stat", root, pid+1), "1 (x) S 1 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 500 1000 10 1\n")
+	}
+	r := newRig(t, root, func(cfg *Config) { cfg.Attribution.Enabled = true })
+	require.NoError(t, r.scraper.start(t.Context(), nil))
+	defer r.scraper.close(t.Context())
+	defer r.scraper.stop()
+	r.scraper.attribution.tracker = usage.New(usage.Config{
+		Host: r.scraper.cfg.Host, Resolver: workload.NewResolver(workload.Config{ProcRoot: root + "/proc"}), MaxCGroups: 100, MaxProcesses: 1,
+	})
+	_, err := r.scraper.scrape(t.Context())
+	require.NoError(t, err)
+	metadatatest.AssertEqualHostenergyUsageRefused(t, r.telemetry, []metricdata.DataPoint[int64]{
+		// Of 104: the root, kubepods.slice, 51 pods with a container each.
+		{Value: 4, Attributes: attribute.NewSet(attribute.String("limit", "cgroups"))},
+		{Value: 2, Attributes: attribute.NewSet(attribute.String("limit", "processes"))},
+	}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+}
+
+// containers are those of pods, with four processes each.
+type containers struct {
+	*cgroups
+	made   int
+	paths  []string
+	hidden bool // the PIDs of every other one are: it is in another PID namespace
+}
+
+func (c *containers) add() {
+	i := c.made
+	c.made++
+	slice := fmt.Sprintf("kubepods.slice/kubepods-pod%08x_93c7_4c6b_8f0a_1d2e3f4a5b6c.slice", i)
+	path := slice + "/cri-containerd-" + fmt.Sprintf("%064x", i+1) + ".scope"
+	var pids strings.Builder
+	for k := range 4 {
+		pid := 10_000 + 4*i + k
+		if c.hidden && i%2 > 0 {
+			pids.WriteString("0\n")
+			continue
+		}
+		fmt.Fprintln(&pids, pid)
+		dir := fmt.Sprintf("proc/%d", pid)
+		c.write(dir+"/stat", fmt.Sprintf("%d (x) S 1 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 500 1000 10 1\n", pid))
+		c.write(dir+"/cgroup", "0::/"+path+"\n")
+		c.write(dir+"/environ", "")
+	}
+	c.put(slice+"/cgroup.procs", "")
+	c.put(path+"/cgroup.procs", pids.String())
+	c.put(path+"/memory.stat", "anon 1048576\nfile_mapped 0\nshmem 0\n")
+	c.paths = append(c.paths, path)
+}
+
+// use has all of them use the CPU.
+func (c *containers) use() {
+	for i, path := range c.paths {
+		c.used[path] += uint64(1000 + i)
+		c.used[""] += uint64(1000 + i)
+		used := fmt.Sprintf("usage_usec %d\n", c.used[path])
+		c.put(path+"/cpu.stat", used)
+		c.put(filepath.Dir(path)+"/cpu.stat", used)
+	}
+	all := fmt.Sprintf("usage_usec %d\n", c.used[""])
+	c.put("kubepods.slice/cpu.stat", all)
+	c.put("cpu.stat", all)
+}
+
+// replace the oldest by as many new ones.
+func (c *containers) replace(n int) {
+	for _, path := range c.paths[:n] {
+		delete(c.used, path)
+		require.NoError(c.tb, os.RemoveAll(filepath.Join(c.root, "sys/fs/cgroup", filepath.Dir(path))))
+	}
+	oldest := c.made - len(c.paths)
+	for pid := 10_000 + 4*oldest; pid < 10_000+4*(oldest+n); pid++ {
+		require.NoError(c.tb, os.RemoveAll(filepath.Join(c.root, "proc", strconv.Itoa(pid))))
+	}
+	c.paths = slices.Delete(c.paths, 0, n)
+	for range n {
+		c.add()
+	}
+}
+
+// populate makes so many.
+func populate(tb testing.TB, root string, n int) *containers {
 	tb.Helper()
-	c := newCGroups(tb, root)
-	paths := make([]string, containers)
-	for i := range paths {
-		slice := fmt.Sprintf("kubepods.slice/kubepods-pod%08x_93c7_4c6b_8f0a_1d2e3f4a5b6c.slice", i)
-		paths[i] = slice + "/cri-containerd-" + fmt.Sprintf("%064x", i+1) + ".scope"
-		var pids strings.Builder
-		for k := range 4 {
-			pid := 10_000 + 4*i + k
-			fmt.Fprintln(&pids, pid)
-			dir := fmt.Sprintf("proc/%d", pid)
-			c.write(dir+"/stat", fmt.Sprintf("%d (x) S 1 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 500 1000 10 1\n", pid))
-			c.write(dir+"/cgroup", "0::/"+paths[i]+"\n")
-			c.write(dir+"/environ", "")
-		}
-		c.put(slice+"/cgroup.procs", "")
-		c.put(paths[i]+"/cgroup.procs", pids.String())
-		c.put(paths[i]+"/memory.stat", "anon 1048576\nfile_mapped 0\nshmem 0\n")
+	c := &containers{cgroups: newCGroups(tb, root)}
+	for range n {
+		c.add()
 	}
-	return func(round int) {
-		for i, path := range paths {
-			used := fmt.Sprintf("usage_usec %d\n", round*(1000+i))
-			c.put(path+"/cpu.stat", used)
-			c.put(filepath.Dir(path)+"/cpu.stat", used)
-		}
-		c.put("kubepods.slice/cpu.stat", fmt.Sprintf("usage_usec %d\n", round*containers*(1000+(containers-1)/2)))
-		c.put("cpu.stat", fmt.Sprintf("usage_usec %d\n", round*containers*(1000+(containers-1)/2)))
-	}
+	c.use()
+	return c
 }
 
 // One collection of two packages with memory, 500 containers and 2,000 processes.
 func BenchmarkCollection(b *testing.B) {
 	b.Setenv("TMPDIR", "/dev/shm") // cgroups are in memory as well
 	root := tree(b, "server")
-	use := populate(b, root, 500)
-	use(0)
+	c := populate(b, root, 500)
 	r := newRig(b, root, func(cfg *Config) { cfg.Attribution.Enabled = true; cfg.Controller.InitialDelay = time.Hour })
 	require.NoError(b, r.scraper.start(b.Context(), nil))
 	defer r.scraper.close(b.Context())
 	defer r.scraper.stop()
 	collect := func(round int) {
-		use(round)
+		c.use()
 		for _, zone := range []string{"intel-rapl:0", "intel-rapl:0:0"} {
 			require.NoError(b, os.WriteFile(energyFile(root, zone), fmt.Appendf(nil, "%d", 10_000_000+round*500_000), 0o600))
 		}
@@ -297,11 +548,17 @@ func BenchmarkCollection(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1e9*100, "%core_at_1s")
 }
 
-// An hour of virtual time at one collection a second: what is kept does not grow.
+// An hour of virtual time at one collection a second, while containers come and go: what is kept does not grow.
 func TestMemoryStaysFlat(t *testing.T) {
+	if f, err := os.Stat("/dev/shm"); err == nil && f.IsDir() { // many small files
+		t.Setenv("TMPDIR", "/dev/shm")
+	}
 	root := tree(t, "amd")
-	use := populate(t, root, 51)
-	use(0)
+	c := &containers{cgroups: newCGroups(t, root), hidden: true}
+	for range 21 {
+		c.add()
+	}
+	c.use()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, root, func(cfg *Config) { cfg.Attribution.Enabled = true })
 		// Without the controller, whose spans the test's telemetry keeps.
@@ -317,17 +574,25 @@ func TestMemoryStaysFlat(t *testing.T) {
 			return m.HeapAlloc
 		}
 		var warm uint64
-		for minute := range 60 {
-			use(minute)
-			for range 60 {
-				time.Sleep(time.Second)
-				_, err := r.scraper.scrape(t.Context())
-				require.NoError(t, err)
+		told := 0
+		for second := range 3600 {
+			if second%60 == 30 {
+				c.replace(12)
 			}
-			if minute == 5 {
+			if second%10 == 0 {
+				c.use()
+			}
+			write(t, energyFile(root, "intel-rapl:0"), strconv.Itoa(7_000_000+second*50_000_000))
+			time.Sleep(time.Second)
+			md, err := r.scraper.scrape(t.Context())
+			require.NoError(t, err)
+			told = max(told, md.ResourceMetrics().Len())
+			if second == 600 {
 				warm = heap()
 			}
 		}
-		assert.Less(t, float64(heap()), 1.05*float64(warm)+100_000)
+		assert.Greater(t, told, 21, "there is something to keep")
+		assert.LessOrEqual(t, len(r.scraper.attribution.slots), 2*21)
+		assert.Less(t, float64(heap()), 1.02*float64(warm)+50_000)
 	})
 }

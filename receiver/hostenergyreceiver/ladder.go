@@ -106,7 +106,7 @@ func (l *ladder) wanted(scope sensor.Scope) bool {
 	return true
 }
 
-// retire ends estimates of what is measured now, after their last point.
+// retire ends estimates of what is measured now, after their last point, and the shares of devices that have been away for long.
 func (l *ladder) retire() {
 	for _, estimated := range []struct {
 		id    string
@@ -123,7 +123,15 @@ func (l *ladder) retire() {
 		if !l.devices[i].start.IsZero() {
 			l.logger.Info("energy is measured from here on, and no longer estimated", zap.String("energy.scope", string(estimated.scope)))
 		}
+		if estimate := l.devices[i].ledger; estimate != nil {
+			estimate.Dismiss()
+		}
 		l.devices = slices.Delete(l.devices, i, i+1)
+	}
+	for _, d := range l.devices {
+		if d.ledger != nil {
+			dismissIfAway(d.ledger, time.Now())
+		}
 	}
 }
 

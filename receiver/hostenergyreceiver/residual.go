@@ -91,14 +91,11 @@ func (r *residual) spread(config ledger.Config, ours []*device, others []machine
 	}
 	p := ledger.Presence{Known: true}
 	for w, millijoules := range has {
-		if last, known := r.held[w]; known && millijoules >= last {
-			p.Residents = append(p.Residents, ledger.Resident{Workload: w, Weight: millijoules - last, Weighted: true, Estimated: true})
+		last, known := r.held[w]
+		if !known || last > millijoules { // it has less when one of its accounts was freed
+			last = millijoules
 		}
-	}
-	for w := range r.held {
-		if _, here := has[w]; !here { // activity of those who have gone does not hold
-			p.Residents = append(p.Residents, ledger.Resident{Workload: w, Weighted: true, Estimated: true})
-		}
+		p.Residents = append(p.Residents, active(w, millijoules-last))
 	}
 	r.held = has
 	r.ledger.Presence(now, p)
@@ -109,4 +106,5 @@ func (r *residual) spread(config ledger.Config, ours []*device, others []machine
 		r.ledger.Flush()
 		r.booked += grown
 	}
+	dismissIfAway(r.ledger, now)
 }

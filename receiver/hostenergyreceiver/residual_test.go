@@ -145,3 +145,69 @@ func TestResidualIsSpread(t *testing.T) {
 	})
 	assert.Equal(t, map[string]uint64{"a.service": 750_000, "b.service": 250_000}, got)
 }
+
+// What a workload has falls when one of its accounts is freed: that is no activity, nor does that of before count again.
+func TestSpreadForgetsWhoEnds(t *testing.T) {
+	meter, whole := fake("bmc", sensor.Host)
+	a := &workload.Workload{Kind: workload.Unit, Attributes: map[string]string{"systemd.unit": "a.service"}}
+	b := &workload.Workload{Kind: workload.Unit, Attributes: map[string]string{"systemd.unit": "b.service"}}
+	gpu := &neighbour{devices: []machine.Device{{ID: "GPU-1"}}, decided: true, used: map[*workload.Workload]uint64{a: 5000, b: 0}}
+	r, now := newResidual(meter), time.Now()
+	look := func(usedA, usedB uint64) {
+		now = now.Add(time.Second)
+		whole.microjoules += 100e6
+		gpu.used[a], gpu.used[b] = usedA, usedB
+		_, err := meter.observe(now)
+		require.NoError(t, err)
+		r.observe(nil, []machine.Meter{gpu}, now)
+		r.spread(ledger.Config{}, nil, []machine.Meter{gpu}, now)
+	}
+	look(5000, 0)
+	look(14_000, 1000)
+	look(4000, 2000) // its memory's account is gone
+	got := map[string]uint64{}
+	r.ledger.Tell(func(account ledger.Account) {
+		if account.Workload != nil {
+			got[account.Workload.Attributes["systemd.unit"]] += account.Millijoules
+		}
+	})
+	assert.Equal(t, map[string]uint64{"a.service": 90_000, "b.service": 110_000}, got)
+}
+
+// While the machine's meter is away, workloads that have ended hold no slots.
+func TestSpreadFreesSlotsWhileTheMeterIsAway(t *testing.T) {
+	meter, whole := fake("bmc", sensor.Host)
+	a := &workload.Workload{Kind: workload.Unit, Attributes: map[string]string{"systemd.unit": "a.service"}}
+	gpu := &neighbour{devices: []machine.Device{{ID: "GPU-1"}}, decided: true, used: map[*workload.Workload]uint64{a: 0}}
+	slots := 0
+	config := ledger.Config{
+		Admit:   func(*workload.Workload) bool { slots++; return true },
+		Release: func(*workload.Workload) { slots-- },
+	}
+	r, now := newResidual(meter), time.Now()
+	look := func() {
+		now = now.Add(10 * time.Second)
+		_, _ = meter.observe(now)
+		r.observe(nil, []machine.Meter{gpu}, now)
+		r.spread(config, nil, []machine.Meter{gpu}, now)
+		r.ledger.Tell(func(ledger.Account) {})
+	}
+	look()
+	whole.microjoules += 100e6
+	gpu.used[a] = 1000
+	look()
+	require.Equal(t, 1, slots)
+	delete(gpu.used, a)
+	whole.err = errors.New("away")
+	for range 200 {
+		look()
+	}
+	assert.Zero(t, slots)
+	whole.err = nil
+	whole.microjoules += 100e6
+	look()
+	booked, until := r.ledger.Booked()
+	assert.EqualValues(t, 200_000, booked)
+	assert.Equal(t, now, until)
+	assert.Zero(t, r.ledger.Imbalance())
+}

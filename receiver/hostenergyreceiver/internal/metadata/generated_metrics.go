@@ -118,6 +118,32 @@ var MapAttributeHwType = map[string]AttributeHwType{
 	"enclosure": AttributeHwTypeEnclosure,
 }
 
+// AttributeLimit specifies the value limit attribute.
+type AttributeLimit int
+
+const (
+	_ AttributeLimit = iota
+	AttributeLimitCgroups
+	AttributeLimitProcesses
+)
+
+// String returns the string representation of the AttributeLimit.
+func (av AttributeLimit) String() string {
+	switch av {
+	case AttributeLimitCgroups:
+		return "cgroups"
+	case AttributeLimitProcesses:
+		return "processes"
+	}
+	return ""
+}
+
+// MapAttributeLimit is a helper map of string to AttributeLimit attribute value.
+var MapAttributeLimit = map[string]AttributeLimit{
+	"cgroups":   AttributeLimitCgroups,
+	"processes": AttributeLimitProcesses,
+}
+
 // AttributeModel specifies the value model attribute.
 type AttributeModel int
 

@@ -30,6 +30,7 @@ type TelemetryBuilder struct {
 	HostenergyCPUIdlePower         metric.Float64Gauge
 	HostenergyModelError           metric.Float64Gauge
 	HostenergyReadingsSkipped      metric.Int64Counter
+	HostenergyUsageRefused         metric.Int64Counter
 	HostenergyWorkloads            metric.Int64Gauge
 	HostenergyWorkloadsRefused     metric.Int64Counter
 }
@@ -85,6 +86,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_hostenergy.readings.skipped",
 		metric.WithDescription("Readings of a sensor whose growth was not counted. [Development]"),
 		metric.WithUnit("{reading}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.HostenergyUsageRefused, err = builder.meter.Int64Counter(
+		"otelcol_hostenergy.usage.refused",
+		metric.WithDescription("Cgroups and processes that a collection did not tell apart, since as many as can be are followed already. Each collection counts them anew. [Development]"),
+		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)
 	builder.HostenergyWorkloads, err = builder.meter.Int64Gauge(

@@ -23,6 +23,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.HostenergyCPUIdlePower.Record(context.Background(), 1)
 	tb.HostenergyModelError.Record(context.Background(), 1)
 	tb.HostenergyReadingsSkipped.Add(context.Background(), 1)
+	tb.HostenergyUsageRefused.Add(context.Background(), 1)
 	tb.HostenergyWorkloads.Record(context.Background(), 1)
 	tb.HostenergyWorkloadsRefused.Add(context.Background(), 1)
 	AssertEqualHostenergyAttributionImbalance(t, testTel,
@@ -35,6 +36,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[float64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualHostenergyReadingsSkipped(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualHostenergyUsageRefused(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualHostenergyWorkloads(t, testTel,

@@ -15,10 +15,10 @@ type counter struct {
 	file *os.File
 }
 
-// text is what is read of a file at most: memory.stat has some 50 lines.
-var text [16 << 10]byte
+// content is what is read of a file at most: memory.stat has some 50 lines.
+type content [16 << 10]byte
 
-func (c *counter) read(parse func([]byte) (uint64, error)) (uint64, error) {
+func (c *counter) read(into *content, parse func([]byte) (uint64, error)) (uint64, error) {
 	if c.file == nil {
 		f, err := os.Open(c.path)
 		if err != nil {
@@ -26,12 +26,12 @@ func (c *counter) read(parse func([]byte) (uint64, error)) (uint64, error) {
 		}
 		c.file = f
 	}
-	n, err := c.file.ReadAt(text[:], 0)
+	n, err := c.file.ReadAt(into[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		c.close()
 		return 0, err
 	}
-	return parse(text[:n])
+	return parse(into[:n])
 }
 
 func (c *counter) close() {

@@ -36,7 +36,8 @@ func findHierarchy(mount string) hierarchy {
 	for _, name := range []string{"cpuacct", "cpu,cpuacct", "cpuacct,cpu"} {
 		if exists(mount, name, "cpuacct.usage") {
 			m := filepath.Join(mount, name)
-			return hierarchy{"v1 at " + m, m, "cpuacct.usage", parseNanoseconds, filepath.Join(mount, "memory"), parseMemoryStat("total_rss", "total_mapped_file"), true}
+			// Only the root has a release_agent.
+			return hierarchy{"v1 at " + m, m, "cpuacct.usage", parseNanoseconds, filepath.Join(mount, "memory"), parseMemoryStat("total_rss", "total_mapped_file"), exists(m, "release_agent")}
 		}
 	}
 	return hierarchy{}
@@ -114,12 +115,12 @@ type memoryOf struct {
 	at     time.Time
 }
 
-func (m *memoryOf) update(now time.Time, parse func([]byte) (uint64, error)) {
+func (m *memoryOf) update(now time.Time, into *content, parse func([]byte) (uint64, error)) {
 	if !m.at.IsZero() && now.Sub(m.at) < 10*time.Second {
 		return
 	}
 	m.at = now
-	if n, err := m.reader.read(parse); err == nil {
+	if n, err := m.reader.read(into, parse); err == nil {
 		m.bytes = n
 	}
 }

@@ -63,14 +63,14 @@ func (t *tree) identify(n *node, now time.Time) {
 
 // members are the first processes of a cgroup, or of one below it.
 func (t *tree) members(n *node, most int) (pids []uint32) {
-	pids = readPIDs(t.file(n.path, "cgroup.procs"), most)
+	pids = t.pids(n.path, most)
 	if len(pids) > 0 || !n.leaf() {
 		return pids
 	}
 	entries, _ := os.ReadDir(t.file(n.path, ""))
 	for _, e := range entries {
 		if e.IsDir() {
-			if pids = readPIDs(t.file(n.path, e.Name()+"/cgroup.procs"), most); len(pids) > 0 {
+			if pids = t.pids(n.path+"/"+e.Name(), most); len(pids) > 0 {
 				return pids
 			}
 		}
@@ -78,8 +78,12 @@ func (t *tree) members(n *node, most int) (pids []uint32) {
 	return nil
 }
 
-func readPIDs(file string, most int) (pids []uint32) {
-	content, err := os.ReadFile(file)
+// pids are processes of a cgroup, as proc numbers them.
+func (t *tree) pids(path string, most int) (pids []uint32) {
+	if t.foreign {
+		return nil
+	}
+	content, err := os.ReadFile(t.file(path, "cgroup.procs"))
 	if err != nil {
 		return nil
 	}

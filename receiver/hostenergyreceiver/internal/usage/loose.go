@@ -17,6 +17,8 @@ type loose struct {
 	proc     string
 	resolver *workload.Resolver
 	known    map[uint32]*process
+	limit    int // of known
+	refused  int // those beyond it, at this look: they are nobody's
 	round    uint64
 	list     []*process
 	buffer   [4096]byte
@@ -34,15 +36,15 @@ type process struct {
 	active   bool // it has used the CPU since it was first seen: of others it is not told how small they are
 }
 
-// maxLoose is how many are told apart. The rest is nobody's.
-const maxLoose = 5000
-
-func newLoose(proc string, resolver *workload.Resolver) *loose {
-	return &loose{proc: proc, resolver: resolver, known: map[uint32]*process{}}
+func newLoose(proc string, resolver *workload.Resolver, limit int) *loose {
+	return &loose{proc: proc, resolver: resolver, known: map[uint32]*process{}, limit: limit}
 }
 
 // begin a look; end forgets those that were not seen in it.
-func (l *loose) begin() { l.round++ }
+func (l *loose) begin() {
+	l.round++
+	l.refused = 0
+}
 
 func (l *loose) end() {
 	for pid, p := range l.known {
@@ -69,15 +71,16 @@ func (l *loose) look(pid uint32) *process {
 		p.round = l.round
 		return p
 	}
+	if p == nil && len(l.known) >= l.limit {
+		l.refused++
+		return nil
+	}
 	s, ok := l.stat(pid)
 	if !ok {
 		return nil
 	}
 	switch {
 	case p == nil || p.start != s.start:
-		if p == nil && len(l.known) >= maxLoose {
-			return nil
-		}
 		p = &process{start: s.start, kernel: s.kernel, time: s.time, resident: s.resident}
 		if l.round > 1 { // it began since the last look
 			p.grown = s.time

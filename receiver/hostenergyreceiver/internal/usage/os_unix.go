@@ -16,6 +16,15 @@ func links(folder string) uint64 {
 	return uint64(s.Nlink) //nolint:unconvert // 32 bits on some architectures
 }
 
+// fileOf is the folder itself, whatever path leads to it; zero if there is none.
+func fileOf(folder string) file {
+	var s syscall.Stat_t
+	if syscall.Stat(folder, &s) != nil {
+		return file{}
+	}
+	return file{uint64(s.Dev), s.Ino} //nolint:unconvert // 32 bits on some systems
+}
+
 // ownTime is the CPU time of this process, in µs.
 func ownTime() uint64 {
 	var usage syscall.Rusage

@@ -4,6 +4,7 @@
 package usage
 
 import (
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,8 +15,6 @@ import (
 )
 
 const (
-	// maxNodes is how many cgroups are followed. Those beyond count as what is above them.
-	maxNodes = 10_000
 	// maxDepth is more than systemd, Kubernetes and Slurm nest.
 	maxDepth = 16
 	// walking is how long a cgroup may go unnoticed that came when another one went: the number of folders is the same.
@@ -30,10 +29,16 @@ type tree struct {
 	root    *node
 	nodes   []*node // children before what is above them
 	byPath  map[string]*node
+	byFile  map[file]*node
 	walked  time.Time
-	limited int // those beyond maxNodes
+	limit   int // of nodes: those beyond count as what is above them
 	changed bool
+	foreign bool // the PIDs that the kernel tells this process are not those of proc
+	content content
 }
+
+// file is one of a file system. That of a cgroup is the same in all cgroup namespaces.
+type file struct{ device, inode uint64 }
 
 // node is a cgroup.
 type node struct {
@@ -41,6 +46,8 @@ type node struct {
 	parent   *node
 	children []*node
 	folders  uint64 // number of folders in it, when it was last listed
+	refused  int    // of these, as there were too many cgroups already
+	file     file
 	identity
 	reader counter
 
@@ -50,15 +57,16 @@ type node struct {
 	grown  uint64
 	debt   uint64 // what those below it had before it did
 	own    uint64 // what is its own of the growth
+	active bool   // it ever had any
 	memory uint64 // bytes that are its own
 	sized  memoryOf
 }
 
-func newTree(mount string, resolver *workload.Resolver) *tree {
-	t := &tree{hierarchy: findHierarchy(mount), resolver: resolver, byPath: map[string]*node{}}
+func newTree(mount string, resolver *workload.Resolver, limit int) *tree {
+	t := &tree{hierarchy: findHierarchy(mount), resolver: resolver, byPath: map[string]*node{}, byFile: map[file]*node{}, limit: limit}
 	t.root = &node{path: "/"}
 	t.root.reader.path = t.file("/", t.cpu)
-	t.byPath["/"] = t.root
+	t.know(t.root)
 	t.nodes = []*node{t.root}
 	return t
 }
@@ -98,7 +106,7 @@ func (t *tree) list(n *node, depth int, all, first bool) {
 	folders := links(t.file(n.path, ""))
 	if all || folders != n.folders {
 		late := first || folders == n.folders // what is new came some time ago
-		n.folders = folders
+		n.folders, n.refused = folders, 0
 		entries, err := os.ReadDir(t.file(n.path, ""))
 		if err != nil {
 			return
@@ -112,8 +120,8 @@ func (t *tree) list(n *node, depth int, all, first bool) {
 			if here[path] = true; t.byPath[path] != nil {
 				continue
 			}
-			if len(t.nodes) >= maxNodes {
-				t.limited++
+			if len(t.nodes) >= t.limit {
+				n.refused++
 				continue
 			}
 			t.adopt(n, path, late)
@@ -152,9 +160,16 @@ func (t *tree) adopt(parent *node, path string, late bool) {
 	n.sized.reader.path = t.memoryFile(path)
 	n.identity = identity{cgroup: workload.ParseCGroup("0::" + path)}
 	parent.children = append(parent.children, n)
-	t.byPath[path] = n
+	t.know(n)
 	t.nodes = append(t.nodes, n)
 	t.changed = true
+}
+
+func (t *tree) know(n *node) {
+	t.byPath[n.path] = n
+	if n.file = fileOf(t.file(n.path, "")); n.file != (file{}) {
+		t.byFile[n.file] = n
+	}
 }
 
 // order puts those below before what is above them.
@@ -177,7 +192,7 @@ func (t *tree) measure(n *node, now time.Time, withMemory bool) {
 		n.sized.bytes = 0
 		return
 	}
-	total, err := n.reader.read(t.parse)
+	total, err := n.reader.read(&t.content, t.parse)
 	switch {
 	case err != nil && n == t.root: // before Linux 5.9
 		t.whole = false
@@ -192,7 +207,7 @@ func (t *tree) measure(n *node, now time.Time, withMemory bool) {
 	}
 	n.total, n.read = total, true
 	if withMemory {
-		n.sized.update(now, t.size)
+		n.sized.update(now, &t.content, t.size)
 	}
 }
 
@@ -236,20 +251,33 @@ func (t *tree) drop() {
 			n.reader.close()
 			n.sized.reader.close()
 			delete(t.byPath, n.path)
+			if t.byFile[n.file] == n {
+				delete(t.byFile, n.file)
+			}
 		}
 	}
 	t.nodes = slices.DeleteFunc(t.nodes, func(n *node) bool { return !kept[n] })
 }
 
-// of is the cgroup at a path, or the nearest one above that is followed.
-func (t *tree) of(path string) *node {
-	for path != "/" && path != "." && path != "" {
-		if n := t.byPath[path]; n != nil {
+// first is the first of some folders that is a cgroup's; nil if none is. Without cgroups all is in the root.
+func (t *tree) first(folders iter.Seq[string]) *node {
+	if !t.exists() {
+		return t.root
+	}
+	for folder := range folders {
+		if n := t.byFile[fileOf(folder)]; n != nil {
 			return n
 		}
-		path = filepath.Dir(path)
 	}
-	return t.root
+	return nil
+}
+
+// refused is how many cgroups are beyond the limit.
+func (t *tree) refused() (sum int) {
+	for _, n := range t.nodes {
+		sum += n.refused
+	}
+	return sum
 }
 
 func (t *tree) close() {

@@ -5,7 +5,9 @@
 package usage
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -22,6 +24,8 @@ type Config struct {
 	Resolver *workload.Resolver
 	// Memory asks for resident memory as well.
 	Memory bool
+	// MaxCGroups are followed, and MaxProcesses that are in none of a workload; 10,000 and 5,000 if 0.
+	MaxCGroups, MaxProcesses int
 }
 
 // Usage since the last look. It is reused by the next one.
@@ -30,6 +34,9 @@ type Usage struct {
 	Parties []Party
 	// MemoryTotal and MemoryFree are in bytes. Free is what nobody has, not even a cache.
 	MemoryTotal, MemoryFree uint64
+	// CGroupsRefused and ProcessesRefused are how many were not told apart, as there are too many: what cgroups used is that of
+	// those above them, and what processes used is nobody's.
+	CGroupsRefused, ProcessesRefused int
 }
 
 // Party is one that used something.
@@ -52,6 +59,8 @@ type Tracker struct {
 	tree   *tree // nil if there are no cgroups
 	loose  *loose
 	self   *self
+	home   *node // the cgroup that self is in; nil if it is not known
+	swept  time.Time
 
 	usage   Usage
 	index   map[*workload.Workload]int
@@ -61,14 +70,21 @@ type Tracker struct {
 	problem error
 }
 
-// New reads nothing.
-func New(c Config) *Tracker {
+// New finds out where the collector itself is.
+func New(c Config) *Tracker { return newTracker(c, "/") }
+
+func newTracker(c Config, ownRoot string) *Tracker {
 	t := &Tracker{config: c, index: map[*workload.Workload]int{}}
-	t.tree = newTree(c.Host.Path("sys/fs/cgroup"), c.Resolver)
-	t.loose = newLoose(c.Host.Path("proc"), c.Resolver)
-	t.self = newSelf(c.Resolver)
+	t.tree = newTree(c.Host.Path("sys/fs/cgroup"), c.Resolver, cmp.Or(c.MaxCGroups, 10_000))
+	t.loose = newLoose(c.Host.Path("proc"), c.Resolver, cmp.Or(c.MaxProcesses, 5000))
+	pid, foreign := ownPID(c.Host.Path("proc"))
+	t.tree.foreign = foreign
+	t.self = newSelf(ownRoot, pid, c.Resolver)
 	return t
 }
+
+// sweeping is how often the resolver is told to forget who is gone.
+const sweeping = time.Minute
 
 // Close frees the files that are kept open.
 func (t *Tracker) Close() { t.tree.close() }
@@ -84,19 +100,22 @@ func (t *Tracker) Sample(now time.Time) (*Usage, error) {
 	t.usage.Parties = t.usage.Parties[:0]
 	t.tree.update(now, t.config.Memory)
 	t.attributeRest(busy)
-	mine, home := t.self.grown(), t.tree.of(t.self.home(&t.tree.hierarchy))
+	mine := t.self.grown()
+	t.home = t.tree.first(t.self.folders)
 	t.loose.begin()
 	for _, n := range t.tree.nodes {
 		own := n.own
-		if n == home {
+		if n == t.home {
 			taken := min(mine, own)
 			own -= taken
 			t.give(t.self.workload, taken, 0)
 		}
-		if w := n.owner(); w != nil {
-			t.give(w, own, n.memory)
-		} else {
+		n.active = n.active || own > 0
+		switch w := n.owner(); {
+		case w == nil:
 			t.share(n, own)
+		case n.active || n.memory > 0: // also while it rests: it is still there
+			t.give(w, own, n.memory)
 		}
 	}
 	t.loose.end()
@@ -106,6 +125,11 @@ func (t *Tracker) Sample(now time.Time) (*Usage, error) {
 			t.usage.Parties[i].CPU = 0
 		}
 	}
+	if now.Sub(t.swept) >= sweeping {
+		t.swept = now
+		t.config.Resolver.Sweep()
+	}
+	t.usage.CGroupsRefused, t.usage.ProcessesRefused = t.tree.refused(), t.loose.refused
 	t.usage.MemoryTotal, t.usage.MemoryFree = memory(t.config.Host.Path("proc/meminfo"))
 	return &t.usage, nil
 }
@@ -157,7 +181,7 @@ func (t *Tracker) share(n *node, own uint64) {
 // pids are the processes in a cgroup; all that there are if there are no cgroups.
 func (t *Tracker) pids(n *node) []uint32 {
 	if t.tree.exists() {
-		return readPIDs(t.tree.file(n.path, "cgroup.procs"), maxLoose)
+		return t.tree.pids(n.path, math.MaxInt)
 	}
 	proc, err := procfs.NewFS(t.config.Host.Path("proc"))
 	if err != nil {
@@ -175,7 +199,7 @@ func (t *Tracker) pids(n *node) []uint32 {
 }
 
 func (t *Tracker) give(w *workload.Workload, cpu, memory uint64) {
-	if cpu == 0 && (w == nil || memory == 0) {
+	if cpu == 0 && w == nil {
 		return
 	}
 	i, ok := t.index[w]
@@ -195,8 +219,14 @@ func (t *Tracker) Report() []selfreport.Row {
 		rows = append(rows, selfreport.Row{What: "CPU time", State: selfreport.Refused, Detail: t.problem.Error(), Remedy: "mount the host's /proc"})
 	}
 	rows = append(rows, t.config.Resolver.Check()...)
-	if t.tree.limited > 0 {
-		rows = append(rows, selfreport.Row{What: "cgroups", State: selfreport.Refused, Detail: fmt.Sprintf("more than %d: the rest counts as what is above them", maxNodes)})
+	if t.tree.refused() > 0 {
+		rows = append(rows, selfreport.Row{What: "cgroups", State: selfreport.Refused, Detail: fmt.Sprintf("more than %d: the rest counts as what is above them", t.tree.limit)})
+	}
+	if t.loose.refused > 0 {
+		rows = append(rows, selfreport.Row{What: "processes", State: selfreport.Refused, Detail: fmt.Sprintf("more than %d in no cgroup of a workload: the rest is nobody's", t.loose.limit)})
+	}
+	if t.started && t.home == nil {
+		rows = append(rows, selfreport.Row{What: "the collector itself", State: selfreport.Absent, Detail: "its cgroup is not among the machine's: what it uses is told of whatever it runs in"})
 	}
 	return rows
 }

@@ -4,11 +4,13 @@
 package usage
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,7 +28,7 @@ type machine struct {
 	root string
 	v1   bool
 	own  uint64 // µs of the collector's
-	home string // its cgroup
+	view string // the root file system as the collector sees it; that of the machine if empty
 	cpu  map[string]uint64
 	now  time.Time
 	*Tracker
@@ -36,9 +38,12 @@ func newMachine(t require.TestingT, dir string, v1 bool) *machine {
 	m := &machine{t: t, root: dir, v1: v1, cpu: map[string]uint64{}, now: time.Now()}
 	m.write("proc/uptime", "100000.00 0\n")
 	m.write("proc/self/ns/.keep", "")
+	m.write("proc/self/status", "Name:\totelcol-carbon\nPid:\t4242\nNSpid:\t4242\n")
+	m.home("/")
 	m.write("proc/meminfo", "MemTotal:       16384 kB\nMemFree:         4096 kB\n")
 	if v1 {
 		m.write("sys/fs/cgroup/cpuacct/cpuacct.usage", "0\n")
+		m.write("sys/fs/cgroup/cpuacct/release_agent", "\n")
 	} else {
 		m.write("sys/fs/cgroup/cgroup.controllers", "cpu memory\n")
 	}
@@ -48,11 +53,30 @@ func newMachine(t require.TestingT, dir string, v1 bool) *machine {
 
 func (m *machine) start() *machine {
 	resolver := workload.NewResolver(workload.Config{ProcRoot: m.root + "/proc"})
-	m.Tracker = New(Config{Host: host.Config{RootPath: m.root}, Resolver: resolver, Memory: true})
+	m.Tracker = newTracker(Config{Host: host.Config{RootPath: m.root}, Resolver: resolver, Memory: true}, cmp.Or(m.view, m.root))
 	m.self.measure = func() uint64 { return m.own }
-	m.self.home = func(*hierarchy) string { return m.home }
 	m.look()
 	return m
+}
+
+// home puts the collector into a cgroup.
+func (m *machine) home(path string) {
+	m.write("proc/self/cgroup", "3:cpu,cpuacct:"+path+"\n0::"+path+"\n")
+}
+
+// contain puts the collector into a container with namespaces of its own, in which the machine's root is mounted elsewhere.
+func (m *machine) contain(path string) {
+	m.view = filepath.Join(m.root, "var/lib/container")
+	m.write("var/lib/container/proc/self/cgroup", "3:cpu,cpuacct:/\n0::/\n")
+	mount, own := "sys/fs/cgroup", "sys/fs/cgroup"
+	if m.v1 {
+		mount, own = "sys/fs/cgroup/cpuacct", "sys/fs/cgroup/cpuacct"
+	}
+	link := filepath.Join(m.view, own)
+	require.NoError(m.t, os.MkdirAll(filepath.Dir(link), 0o755))
+	require.NoError(m.t, os.Symlink(filepath.Join(m.root, mount, path), link))
+	// Only the root of a hierarchy v2 has no such file.
+	m.write(filepath.Join(mount, path, "cgroup.controllers"), "cpu memory\n")
 }
 
 func (m *machine) write(name, content string) {
@@ -191,11 +215,30 @@ func TestWhoUsedWhat(t *testing.T) {
 	}
 }
 
+// parts is what was used since the last look, by service.name, container.id and systemd.unit.
+func (m *machine) parts() map[string]uint64 {
+	m.now = m.now.Add(time.Second)
+	used, err := m.Sample(m.now)
+	require.NoError(m.t, err)
+	got := map[string]uint64{}
+	for _, p := range used.Parties {
+		name := "nobody"
+		if p.Workload != nil {
+			a := p.Workload.Attributes
+			name = a["service.name"] + a["container.id"] + a["systemd.unit"]
+		}
+		if p.CPU > 0 {
+			got[name] += p.CPU
+		}
+	}
+	return got
+}
+
 // The collector is a party of its own, taken out of where it is.
 func TestTheCollectorItself(t *testing.T) {
 	for home, left := range map[string]string{"/system.slice/otelcol.service": "otelcol.service", "/": "nobody", "/unknown/below": "nobody"} {
 		m := newMachine(t, t.TempDir(), false)
-		m.home = home
+		m.home(home)
 		path := home
 		if left == "nobody" {
 			path = "/"
@@ -204,18 +247,75 @@ func TestTheCollectorItself(t *testing.T) {
 		m.start()
 		m.own = 30_000
 		m.group(path, 100_000, 0)
-		used, err := m.Sample(m.now.Add(time.Second))
-		require.NoError(t, err)
-		got := map[string]uint64{}
-		for _, p := range used.Parties {
-			name := "nobody"
-			if p.Workload != nil {
-				name = p.Workload.Attributes["service.name"] + p.Workload.Attributes["systemd.unit"]
-			}
-			got[name] += p.CPU
-		}
-		assert.Equal(t, map[string]uint64{"otelcol-carbon": 30_000, left: 70_000}, got)
+		assert.Equal(t, map[string]uint64{"otelcol-carbon": 30_000, left: 70_000}, m.parts())
 	}
+}
+
+// In a container, its path is that of a cgroup namespace, where "/" is not the machine's.
+func TestTheCollectorInAContainer(t *testing.T) {
+	for name, v1 := range map[string]bool{"v1": true, "v2": false} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, t.TempDir(), v1)
+			m.group(inPod, 0, 0)
+			m.group("/docker/"+idB, 0, 0)
+			m.contain(inPod)
+			m.start()
+			m.own = 30_000
+			m.group(inPod, 31_000, 0)
+			m.group("/docker/"+idB, 5000, 0)
+			m.group("/", 50_000, 0) // the kernel's
+			assert.Equal(t, map[string]uint64{"otelcol-carbon": 30_000, idA: 1000, idB: 5000, "nobody": 50_000}, m.parts())
+			assert.NotContains(t, fmt.Sprint(m.Report()), "collector itself")
+		})
+	}
+}
+
+// Where its cgroup is not among those of the machine, it is not told twice.
+func TestTheCollectorElsewhere(t *testing.T) {
+	m := newMachine(t, t.TempDir(), false)
+	m.view = t.TempDir()
+	m.start()
+	m.own = 30_000
+	m.group("/", 50_000, 0)
+	assert.Equal(t, map[string]uint64{"nobody": 50_000}, m.parts())
+	assert.Contains(t, fmt.Sprint(m.Report()), "collector itself")
+}
+
+// Without the host's PID namespace, the kernel calls processes by other numbers than the host's proc does.
+func TestPIDsOfAnotherNamespace(t *testing.T) {
+	m := newMachine(t, t.TempDir(), false)
+	m.write("proc/self/status", "Name:\totelcol-carbon\nPid:\t777\nNSpid:\t777\t1\n")
+	m.process(1, "/init.scope", 0, "")                                       // the host's
+	m.process(777, "/", 0, "OTEL_RESOURCE_ATTRIBUTES=service.version=1\x00") // as its cgroup namespace has it
+	m.group("/init.scope", 0, 0, 0)
+	m.group(inPod, 0, 0, 1) // the collector, as its own namespace has it
+	m.contain(inPod)
+	m.start()
+	m.own = 30_000
+	m.process(1, "/init.scope", 2, "")
+	m.group("/init.scope", 20_000, 0, 0)
+	m.group(inPod, 40_000, 0, 1)
+	assert.Equal(t, map[string]uint64{"otelcol-carbon": 30_000, idA: 10_000, "init.scope": 20_000}, m.parts())
+	own := m.self.workload.Attributes
+	assert.Equal(t, "1", own["service.version"], "its own environment")
+	assert.NotContains(t, own, "systemd.unit")
+}
+
+// Where nobody makes cgroups, the host's PID 1 is told like others: the collector leaves out itself, not its number elsewhere.
+func TestProcessOneIsLooseToo(t *testing.T) {
+	m := newMachine(t, t.TempDir(), false)
+	require.NoError(t, os.RemoveAll(m.root+"/sys"))
+	m.write("proc/self/status", "Pid:\t777\nNSpid:\t777\t1\n")
+	m.process(1, "/", 0, "")
+	m.process(777, "/", 0, "")
+	m.write("proc/stat", "cpu  1000 0 0 1000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
+	m.start()
+	m.own = 30_000
+	m.process(1, "/", 2, "")
+	m.process(777, "/", 3, "")
+	m.write("proc/stat", "cpu  1005 0 0 1000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
+	cpu, _ := m.look()
+	assert.Equal(t, map[string]uint64{"1": 20_000, "777": 30_000}, cpu)
 }
 
 // Who came when another went is found by and by; what it used until then is that of what is above it, and nothing counts twice.
@@ -256,17 +356,94 @@ func TestWithoutCGroups(t *testing.T) {
 
 // A container that sees but its own cgroup knows that the rest is somebody's.
 func TestInAContainer(t *testing.T) {
+	for name, v1 := range map[string]bool{"v1": true, "v2": false} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, t.TempDir(), v1)
+			if v1 {
+				require.NoError(t, os.Remove(m.root+"/sys/fs/cgroup/cpuacct/release_agent"))
+			} else {
+				m.write("sys/fs/cgroup/cgroup.events", "populated 1\n")
+			}
+			m.process(300, "/", 0, "")
+			m.group("/", 0, 0, 300)
+			m.start()
+			m.cpu["/"] += 400_000
+			m.put("/")
+			m.process(300, "/", 30, "")
+			m.write("proc/stat", "cpu  100 0 0 1000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
+			cpu, _ := m.look()
+			assert.Equal(t, map[string]uint64{"300": 300_000, "nobody": 700_000}, cpu)
+		})
+	}
+}
+
+// Two receivers in one collector share nothing.
+func TestTrackersInParallel(t *testing.T) {
+	var both sync.WaitGroup
+	for i := range 2 {
+		m := newMachine(t, t.TempDir(), false)
+		used := uint64(1000 * (i + 1))
+		m.group("/system.slice/a.service", 0, 4096)
+		m.start()
+		both.Go(func() {
+			for range 50 {
+				m.group("/system.slice/a.service", used, 4096)
+				cpu, _ := m.look()
+				assert.Equal(t, map[string]uint64{"a.service": used}, cpu)
+			}
+		})
+	}
+	both.Wait()
+}
+
+// What is beyond the limits is counted, and lost to nobody.
+func TestTooMany(t *testing.T) {
 	m := newMachine(t, t.TempDir(), false)
-	m.write("sys/fs/cgroup/cgroup.events", "populated 1\n")
-	m.process(300, "/", 0, "")
-	m.group("/", 0, 0, 300)
-	m.start()
-	m.cpu["/"] += 400_000
-	m.put("/")
-	m.process(300, "/", 30, "")
-	m.write("proc/stat", "cpu  100 0 0 1000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\n")
+	for i := range 5 {
+		m.process(300+i, "/", 0, "")
+		m.group(fmt.Sprintf("/system.slice/%d.service", i), 0, 0)
+	}
+	pids := []int{300, 301, 302, 303, 304}
+	m.group("/", 0, 0, pids...)
+	m.Tracker = newTracker(Config{
+		Host: host.Config{RootPath: m.root}, Resolver: workload.NewResolver(workload.Config{ProcRoot: m.root + "/proc"}),
+		MaxCGroups: 4, MaxProcesses: 3,
+	}, m.root)
+	m.look()
+	for i := range 5 {
+		m.process(300+i, "/", 1, "")
+		m.group(fmt.Sprintf("/system.slice/%d.service", i), 10_000, 0)
+	}
+	m.group("/", 50_000, 0, pids...)
 	cpu, _ := m.look()
-	assert.Equal(t, map[string]uint64{"300": 300_000, "nobody": 700_000}, cpu)
+	sum := uint64(0)
+	for _, used := range cpu {
+		sum += used
+	}
+	assert.EqualValues(t, 100_000, sum)
+	assert.Equal(t, 3, m.usage.CGroupsRefused, "the root and its slice count as well")
+	assert.Equal(t, 2, m.usage.ProcessesRefused)
+	assert.Contains(t, fmt.Sprint(m.Report()), "more than 4")
+	assert.Contains(t, fmt.Sprint(m.Report()), "more than 3")
+}
+
+// A unit that rests is still there, be its memory known or not.
+func TestWhoRestsIsThere(t *testing.T) {
+	m := newMachine(t, t.TempDir(), false)
+	m.group("/system.slice/a.service", 0, 0)
+	m.start()
+	parties := func() int {
+		m.now = m.now.Add(time.Second)
+		used, err := m.Sample(m.now)
+		require.NoError(t, err)
+		return len(used.Parties)
+	}
+	require.Equal(t, 1, parties(), "the collector")
+	m.group("/system.slice/a.service", 5, 0)
+	require.Equal(t, 2, parties())
+	require.Equal(t, 2, parties())
+	m.remove("/system.slice/a.service")
+	require.Equal(t, 1, parties())
 }
 
 func TestCPUTimeCannotBeRead(t *testing.T) {
