@@ -77,7 +77,7 @@ func (c *conversion) delta(point pmetric.NumberDataPoint, joules float64) {
 	c.site.split(span{from, point.Timestamp(), joules}, func(share share) {
 		switch s := find(found[:], share.class); {
 		case share.class == 0:
-			c.skipped.lose(c.ctx, noFactor, share.joules)
+			c.skipped.lose(c.ctx, c.site.book.unknown, share.joules)
 		case s == nil:
 			c.skipped.lose(c.ctx, classLimit, share.joules)
 		default:
@@ -150,7 +150,7 @@ func earlier(held, s span) pcommon.Timestamp {
 func (c *conversion) settle(a *account, id stream.ID, s span, point pmetric.NumberDataPoint) {
 	c.site.split(s, func(share share) {
 		if share.class == 0 {
-			c.skipped.lose(c.ctx, noFactor, share.joules)
+			c.skipped.lose(c.ctx, c.site.book.unknown, share.joules)
 			return
 		}
 		c.doubt(point, share)

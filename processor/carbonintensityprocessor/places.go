@@ -5,6 +5,7 @@ package carbonintensityprocessor
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -12,25 +13,43 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/stream"
 )
 
-// place is what the emissions of a zone are counted by: location-based, and what else was asked for. The
-// first one's edition labels the scope.
-type place []*site
+// place is where the resource of some energy is.
+type place struct {
+	// sites are what its emissions are counted by: location-based, and what else was asked for. The first one's edition
+	// labels the scope.
+	sites []*site
+	// instead is why it stands in for another place; nil if it does not.
+	instead metric.AddOption
+}
+
+// Why points count as the default zone's.
+var (
+	unusable = because("zone")
+	noRoom   = because("zone_limit")
+)
+
+func because(reason string) metric.AddOption {
+	return metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", reason)))
+}
 
 // book keeps the accounts of one kind of emissions: kinds are never added up.
 type book struct {
 	suffix   string // of the metric's name
+	unknown  reason // why there are none of some energy, if nothing is known of its time
 	accounts *stream.Map[account]
 	more     *stream.Map[moreSiblings]
 }
 
-func newBook(suffix string, maxStreams int) *book {
-	return &book{suffix, stream.NewMap[account](maxStreams), stream.NewMap[moreSiblings](maxStreams)}
+func newBook(suffix string, unknown reason, maxStreams int) *book {
+	return &book{suffix, unknown, stream.NewMap[account](maxStreams), stream.NewMap[moreSiblings](maxStreams)}
 }
 
 // places finds out where the resource of some energy is.
@@ -44,7 +63,8 @@ type places struct {
 
 	home   place // of resources that say nothing
 	mu     sync.RWMutex
-	byZone map[string]place // nil for what cannot be had
+	byZone map[string]place
+	full   bool // it was said that no more zones are opened
 }
 
 // open finds the source and the zones that the configuration names.
@@ -57,11 +77,11 @@ func (p *places) open(host component.Host) error {
 	}
 	var kind *grid.Provenance
 	for _, zone := range p.config.zones() {
-		found, err := p.newPlace(zone)
+		found, err := p.newPlace(zone, true)
 		if err != nil {
 			return err
 		}
-		of := found[0].feed.Of
+		of := found.sites[0].feed.Of
 		if kind == nil {
 			kind = &of
 		}
@@ -87,7 +107,6 @@ func (p *places) mixes(a, b grid.Provenance, zone string) error {
 
 func (p *places) books() []*book { return []*book{p.location, p.marginal, p.market} }
 
-// of is nil if the resource is nowhere that is known.
 func (p *places) of(resource pcommon.Resource) place {
 	for i := range p.config.ZoneFrom {
 		if zone, ok := p.config.ZoneFrom[i].zone(resource); ok {
@@ -112,15 +131,20 @@ func (p *places) at(zone string) place {
 		return found
 	}
 	if len(p.byZone) >= maxZones {
-		return p.home
+		if !p.full {
+			p.full = true
+			p.logger.Warn("resources name more zones than are opened: the others count as the default zone (logged once, counted in carbonintensity.points.misplaced)",
+				zap.String("zone", zone), zap.String("default", p.config.Zone), zap.Int("limit", maxZones))
+		}
+		return place{p.home.sites, noRoom}
 	}
-	found, err := p.newPlace(zone)
-	if err == nil && p.home != nil {
-		err = p.mixes(p.home[0].feed.Of, found[0].feed.Of, zone)
+	found, err := p.newPlace(zone, false)
+	if err == nil {
+		err = p.mixes(p.home.sites[0].feed.Of, found.sites[0].feed.Of, zone)
 	}
 	if err != nil {
 		p.logger.Warn("the zone of a resource cannot be used: it counts as the default zone", zap.String("zone", zone), zap.String("default", p.config.Zone), zap.Error(err))
-		found = p.home
+		found = place{p.home.sites, unusable}
 	}
 	p.byZone[key] = found
 	return found
@@ -129,7 +153,9 @@ func (p *places) at(zone string) place {
 // maxZones is how many zones may be named by resources. Their text comes from outside.
 const maxZones = 1000
 
-func (p *places) newPlace(zone string) (place, error) {
+// newPlace opens a zone. All that is asked for must be there of one that the configuration names. A resource's need not
+// have the marginal signal, so that its average counts all the same.
+func (p *places) newPlace(zone string, named bool) (place, error) {
 	pue, loss, contract := p.config.PUE, p.config.Loss, (*float64)(nil)
 	for name, s := range p.config.Sites {
 		if strings.EqualFold(name, zone) {
@@ -144,26 +170,33 @@ func (p *places) newPlace(zone string) (place, error) {
 	}
 	feed, err := p.feed(zone, grid.Average)
 	if err != nil {
-		return nil, err
+		return place{}, err
 	}
 	if p.config.Revisions.HasValue() || p.config.SettleDelay > 0 {
 		feed.Want(time.Now()) // what is said of the time from now on is asked for again
 	}
-	found := place{newSite(feed, pue, loss, p.classes, p.location)}
+	sites := []*site{newSite(feed, pue, loss, p.classes, p.location)}
 	if p.config.Marginal {
 		feed, err := p.feed(zone, grid.Marginal)
-		if err != nil {
-			return nil, fmt.Errorf("marginal: %w", err)
+		switch {
+		case err != nil && named:
+			return place{}, fmt.Errorf("marginal: %w", err)
+		case err != nil:
+			p.logger.Warn("the zone of a resource has no marginal intensity: it has no marginal emissions", zap.String("zone", zone), zap.Error(err))
+			feed = nothingKnown
 		}
-		found = append(found, newSite(feed, pue, loss, p.classes, p.marginal))
+		sites = append(sites, newSite(feed, pue, loss, p.classes, p.marginal))
 	}
 	if contract != nil {
-		fixed := grid.Fixed(*contract, zone, found[0].feed.Of.Boundary)
+		fixed := grid.Fixed(*contract, zone, sites[0].feed.Of.Boundary)
 		fixed.Source = "contract"
-		found = append(found, newSite(grid.NewFeed(fixed.Provenance, grid.Always(fixed)), pue, loss, p.classes, p.market))
+		sites = append(sites, newSite(grid.NewFeed(fixed.Provenance, grid.Always(fixed)), pue, loss, p.classes, p.market))
 	}
-	return found, nil
+	return place{sites: sites}, nil
 }
+
+// nothingKnown has all energy counted as unconverted.
+var nothingKnown = grid.NewFeed(grid.Provenance{}, grid.NewTimeline(nil, 0, nil, time.Unix(0, math.MinInt64)))
 
 func (p *places) feed(zone string, signal grid.Signal) (*grid.Feed, error) {
 	if p.source != nil {

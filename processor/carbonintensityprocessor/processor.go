@@ -67,7 +67,7 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 	p := &carbonProcessor{
 		places: &places{
 			config: cfg, classes: c, logger: set.Logger, byZone: map[string]place{},
-			location: newBook("", cfg.MaxStreams), marginal: newBook(".marginal", cfg.MaxStreams), market: newBook(".market_based", cfg.MaxStreams),
+			location: newBook("", noFactor, cfg.MaxStreams), marginal: newBook(".marginal", noMarginal, cfg.MaxStreams), market: newBook(".market_based", noFactor, cfg.MaxStreams),
 		},
 		classes:   c,
 		foreign:   translator,
@@ -143,10 +143,13 @@ func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.Resour
 			}
 			if scopes.Len() == inputs {
 				resource, where = stream.Resource(rm.Resource()), p.places.of(rm.Resource())
-				out = where[0].appendScope(scopes, p.version)
+				out = where.sites[0].appendScope(scopes, p.version)
+			}
+			if where.instead != nil {
+				p.telemetry.CarbonintensityPointsMisplaced.Add(ctx, int64(points(energy)), where.instead)
 			}
 			id := resource.Scope(scope.Scope()).Metric(energy)
-			for _, site := range where {
+			for _, site := range where.sites {
 				emissions := out.AppendEmpty()
 				emissions.SetName(subject + ".emissions" + site.book.suffix)
 				emissions.SetDescription("CO2e emitted to provide the energy.")

@@ -27,6 +27,7 @@ const (
 	notJoules
 	badValue
 	noFactor
+	noMarginal
 	classLimit
 	tooLong
 )
@@ -40,6 +41,7 @@ var reasons = [...]struct{ name, remedy string }{
 	notMonotonicSum: {"not_monotonic_sum", "a metric named .energy is not a monotonic sum: send a counter of joules"},
 	notJoules:       {"unit", "a metric named .energy is not in J: convert it with the transform processor"},
 	noFactor:        {"no_factor", "nothing is known of the grid at the time: add a provider, or static at the end of the list"},
+	noMarginal:      {"no_marginal", "nothing is known of the marginal intensity at the time and place: its other emissions are told; map the zone to one that a marginal provider covers"},
 	classLimit:      {"class_limit", "a stream's emissions have had more provenances than are kept apart: restart the collector, and tell us"},
 	tooLong:         {"gap", "a stream was silent for longer than max_gap: if it was not converted elsewhere meanwhile, raise max_gap"},
 	badValue:        {"value", "a value is negative, infinite or not a number, or has no time: check its source"},

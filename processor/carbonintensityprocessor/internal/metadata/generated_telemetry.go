@@ -31,6 +31,7 @@ type TelemetryBuilder struct {
 	CarbonintensityEnergyUnconverted metric.Float64Counter
 	CarbonintensityEnergyUnrevised   metric.Float64Counter
 	CarbonintensityForeignSkipped    metric.Int64Counter
+	CarbonintensityPointsMisplaced   metric.Int64Counter
 	CarbonintensityPointsUnconverted metric.Int64Counter
 	CarbonintensityRestartsUnclean   metric.Int64Counter
 	CarbonintensitySettlingEarly     metric.Int64Counter
@@ -107,6 +108,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.CarbonintensityForeignSkipped, err = builder.meter.Int64Counter(
 		"otelcol_carbonintensity.foreign.skipped",
 		metric.WithDescription("Points of other programs' energy metrics that were left out. `repeated` and `other_source` are as they should be. [Development]"),
+		metric.WithUnit("{point}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.CarbonintensityPointsMisplaced, err = builder.meter.Int64Counter(
+		"otelcol_carbonintensity.points.misplaced",
+		metric.WithDescription("Energy points that count as the default zone's, instead of the zone that their resource names. [Development]"),
 		metric.WithUnit("{point}"),
 	)
 	errs = errors.Join(errs, err)

@@ -27,6 +27,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.CarbonintensityEnergyUnconverted.Add(context.Background(), 1)
 	tb.CarbonintensityEnergyUnrevised.Add(context.Background(), 1)
 	tb.CarbonintensityForeignSkipped.Add(context.Background(), 1)
+	tb.CarbonintensityPointsMisplaced.Add(context.Background(), 1)
 	tb.CarbonintensityPointsUnconverted.Add(context.Background(), 1)
 	tb.CarbonintensityRestartsUnclean.Add(context.Background(), 1)
 	tb.CarbonintensitySettlingEarly.Add(context.Background(), 1)
@@ -38,6 +39,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[float64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCarbonintensityForeignSkipped(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCarbonintensityPointsMisplaced(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCarbonintensityPointsUnconverted(t, testTel,
