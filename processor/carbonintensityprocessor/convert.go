@@ -225,10 +225,7 @@ func (c *conversion) revise(id stream.ID, point pmetric.NumberDataPoint) {
 	}
 	c.revisions.streams.Do(c.id, id, func(p *past) {
 		p.seen = c.now.Unix()
-		for _, s := range c.shares {
-			c.revisions.remember(p, s)
-		}
-		c.revisions.revise(p, c.site, c.now)
+		c.revisions.follow(p, c.site, c.shares, c.now)
 		for _, r := range p.revised {
 			if !c.corrected {
 				c.corrected, c.corrections = true, newRevisionMetric(c.metrics, c.subject)

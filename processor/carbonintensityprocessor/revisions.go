@@ -25,7 +25,8 @@ import (
 type RevisionsConfig struct {
 	// Keep is how long energy is remembered by the time of its use.
 	Keep time.Duration `mapstructure:"keep"`
-	// MaxBuckets is how many pieces of energy are remembered at most. One is a stream's energy of five minutes.
+	// MaxBuckets is how many pieces of energy are remembered at most. One is a stream's energy of five minutes, or of a
+	// shorter interval of the grid.
 	MaxBuckets int64 `mapstructure:"max_buckets"`
 	// Metrics are the beginnings of the names of energy metrics that are followed.
 	Metrics []string `mapstructure:"metrics"`
@@ -62,7 +63,8 @@ func newRevisions(cfg *Config, telemetry *metadata.TelemetryBuilder) *revisions 
 	return &revisions{config: cfg.Revisions.Get(), streams: stream.NewMap[past](cfg.MaxStreams), refused: telemetry.CarbonintensityEnergyUnrevised}
 }
 
-// slotLength divides the intervals of all grids.
+// slotLength is how finely energy is remembered where the grid's intervals are as long or longer. It divides those of all
+// services, so that a slot is not in two of them.
 const slotLength = int64(5 * time.Minute)
 
 // past is the energy of a stream that may be revised.
@@ -73,13 +75,25 @@ type past struct {
 	seen     int64          // as the account's
 }
 
-// bucket is the energy of a slot that was booked to a class.
+// bucket is energy that was booked to a class, and used within a slot and an interval of the grid. It keeps its own time,
+// as energy that is spread over more than that meets intensities that it was not told with.
 type bucket struct {
-	slot    int64
-	class   class
-	quality uint8 // of what grams follow from
-	joules  float64
-	grams   float64
+	from, until int64   // Unix ns
+	joules      float64 // used evenly
+	grams       float64
+	class       class
+	quality     uint8 // of what grams follow from
+}
+
+func (b *bucket) slot() int64 { return b.from / slotLength }
+
+// beside reports whether two are within a slot and an interval of the grid.
+func (b *bucket) beside(other *bucket, t *grid.Timeline) bool {
+	if b.slot() != other.slot() {
+		return false
+	}
+	_, end := t.At(min(b.from, other.from))
+	return max(b.from, other.from) < end && max(b.until, other.until) <= end
 }
 
 // revised is by how much the stream of a class was corrected.
@@ -94,8 +108,17 @@ var qualities = []grid.Quality{grid.Measured, grid.Estimated, grid.Forecast, gri
 
 func rank(q grid.Quality) uint8 { return uint8(slices.Index(qualities, q)) }
 
+// follow remembers the shares of a point, and corrects what was told of earlier ones.
+func (r *revisions) follow(p *past, s *site, shares []share, now time.Time) {
+	timeline := s.feed.Timeline()
+	for _, share := range shares {
+		r.remember(p, share, timeline)
+	}
+	r.revise(p, s, timeline, now)
+}
+
 // remember keeps a share by the slots of its time.
-func (r *revisions) remember(p *past, s share) {
+func (r *revisions) remember(p *past, s share, t *grid.Timeline) {
 	if s.joules == 0 {
 		return
 	}
@@ -107,24 +130,18 @@ func (r *revisions) remember(p *past, s share) {
 			joules = s.joules * float64(end-at) / float64(until-from)
 		}
 		left -= joules
-		r.put(p, bucket{at / slotLength, s.class, rank(s.intensity.Quality), joules, s.grams * ratio(joules, s.joules)})
+		r.put(p, t, bucket{at, end, joules, s.grams * (joules / s.joules), s.class, rank(s.intensity.Quality)})
 		if at = end; at >= until {
 			return
 		}
 	}
 }
 
-func ratio(part, whole float64) float64 {
-	if whole == 0 {
-		return 0
-	}
-	return part / whole
-}
-
-func (r *revisions) put(p *past, b bucket) {
-	for i := len(p.buckets) - 1; i >= 0 && p.buckets[i].slot >= b.slot; i-- {
-		if had := &p.buckets[i]; had.slot == b.slot && had.class == b.class && had.quality == b.quality {
+func (r *revisions) put(p *past, t *grid.Timeline, b bucket) {
+	for i := len(p.buckets) - 1; i >= 0 && p.buckets[i].slot() >= b.slot(); i-- {
+		if had := &p.buckets[i]; had.class == b.class && had.quality == b.quality && had.beside(&b, t) {
 			had.joules, had.grams = had.joules+b.joules, had.grams+b.grams
+			had.from, had.until = min(had.from, b.from), max(had.until, b.until)
 			return
 		}
 	}
@@ -137,14 +154,13 @@ func (r *revisions) put(p *past, b bucket) {
 }
 
 // revise compares what was told with what is known now.
-func (r *revisions) revise(p *past, s *site, now time.Time) {
-	timeline := s.feed.Timeline()
+func (r *revisions) revise(p *past, s *site, timeline *grid.Timeline, now time.Time) {
 	if p.timeline == timeline {
 		return
 	}
 	p.timeline = timeline
-	oldest, before := now.Add(-r.config.Keep).UnixNano()/slotLength, len(p.buckets)
-	p.buckets = slices.DeleteFunc(p.buckets, func(b bucket) bool { return b.slot < oldest })
+	oldest, before := now.Add(-r.config.Keep).UnixNano(), len(p.buckets)
+	p.buckets = slices.DeleteFunc(p.buckets, func(b bucket) bool { return b.until < oldest })
 	r.buckets.Add(int64(len(p.buckets) - before))
 	for i := range p.buckets {
 		b := &p.buckets[i]
@@ -159,7 +175,7 @@ func (r *revisions) revise(p *past, s *site, now time.Time) {
 
 // settled is what the energy emitted as far as is known now, and the worst quality in it.
 func (b *bucket) settled(t *grid.Timeline, s *site) (grams float64, quality uint8) {
-	for part := range t.Split(b.slot*slotLength, (b.slot+1)*slotLength, b.joules) {
+	for part := range t.Split(b.from, b.until, b.joules) {
 		if part.Intensity == nil {
 			return 0, math.MaxUint8
 		}
@@ -173,7 +189,7 @@ func (p *past) correct(b *bucket, grams float64) {
 	i := slices.IndexFunc(p.revised, func(r revised) bool { return r.class == b.class })
 	if i < 0 {
 		i = len(p.revised)
-		p.revised = append(p.revised, revised{class: b.class, start: pcommon.Timestamp(b.slot * slotLength)})
+		p.revised = append(p.revised, revised{class: b.class, start: pcommon.Timestamp(b.from)})
 	}
 	p.revised[i].grams += grams
 }

@@ -166,6 +166,63 @@ func TestSettledIsWhatIsKnownInTheEnd(t *testing.T) {
 	})
 }
 
+// The grid's intervals may be shorter than a slot, begin anywhere, and energy may be used in some of them only: what is
+// said again without a change corrects nothing.
+func TestNothingNewCorrectsNothing(t *testing.T) {
+	begin := time.Now().Truncate(time.Hour)
+	rapid.Check(t, func(rt *rapid.T) {
+		var values []grid.Value
+		at := begin.Add(-time.Minute)
+		for at.Before(begin.Add(30 * time.Minute)) {
+			end := at.Add(time.Duration(rapid.SampledFrom([]int{20, 60, 90, 300, 900}).Draw(rt, "seconds")) * time.Second)
+			values = append(values, said("DE", "file", grid.Measured, at, end, rapid.SampledFrom([]float64{0, 100, 300, 500}).Draw(rt, "grams")))
+			at = end
+		}
+		timeline := func() *grid.Timeline { return grid.NewTimeline(values, 2, nil, always) }
+		feed := grid.NewFeed(lifecycle, timeline())
+		r := newRunOn(t, fakeGrid{"DE": feed}, nopSettings(), revising)
+		temporality := rapid.SampledFrom([]pmetric.AggregationTemporality{delta, cumulative}).Draw(rt, "temporality")
+		joules, last := 0.0, begin
+		for range rapid.IntRange(1, 20).Draw(rt, "readings") {
+			now := last.Add(time.Duration(rapid.IntRange(1, 80).Draw(rt, "seconds")) * time.Second)
+			used := rapid.SampledFrom([]float64{0, 1, 3.6e6}).Draw(rt, "used")
+			start := begin
+			if joules += used; temporality == delta {
+				start, joules = rapid.SampledFrom([]time.Time{last, now}).Draw(rt, "start"), used
+			}
+			if last = now; rapid.Bool().Draw(rt, "said again") {
+				feed.Publish(timeline())
+			}
+			md := r.send(energy("hw.energy", temporality, point{"GPU-1", start, now, joules}))
+			require.Empty(rt, grams(md, revision))
+		}
+	})
+}
+
+// A restatement counts for the time in which the energy was used, as far as the grid is known.
+func TestRevisionOfAMinute(t *testing.T) {
+	hour := time.Now().Truncate(time.Hour)
+	minutes := func(grams ...float64) *grid.Timeline {
+		var values []grid.Value
+		for i, g := range grams {
+			at := hour.Add(time.Duration(i) * time.Minute)
+			values = append(values, said("DE", "file", grid.Measured, at, at.Add(time.Minute), g))
+		}
+		return grid.NewTimeline(values, 2, nil, always)
+	}
+	feed := grid.NewFeed(lifecycle, minutes(100, 200, 300, 400, 500))
+	r := newRunOn(t, fakeGrid{"DE": feed}, nopSettings(), revising)
+	send := func(minute int) pmetric.Metrics {
+		return r.send(energy("hw.energy", cumulative, point{"GPU-1", hour, hour.Add(time.Duration(minute) * time.Minute), 3.6e6 * float64(min(minute, 1))}))
+	}
+	send(0)
+	send(1)
+	feed.Publish(minutes(100, 999, 999, 999, 999))
+	require.Empty(t, grams(send(2), revision), "nothing was used then")
+	feed.Publish(minutes(110, 999, 999, 999, 999))
+	require.InEpsilon(t, 10.0, grams(send(3), revision)[[3]string{"DE", "file", "measured"}], 1e-9)
+}
+
 func TestRevisionsConfig(t *testing.T) {
 	require.ErrorContains(t, validated(map[string]any{"zone": "DE", "revisions": map[string]any{"keep": "1m"}}), "revisions: keep: 1m0s: must be from 1h to 720h")
 	require.ErrorContains(t, validated(map[string]any{"zone": "DE", "revisions": map[string]any{"max_buckets": 0}}), "revisions: max_buckets: 0: must be at least 1")
