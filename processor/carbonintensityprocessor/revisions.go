@@ -103,7 +103,7 @@ type revised struct {
 	grams float64
 }
 
-// qualities are from the best to the worst: a better one is never replaced by a worse one.
+// qualities are from the best to the worst: a better one is never replaced by a worse one. Their numbers are stored.
 var qualities = []grid.Quality{grid.Measured, grid.Estimated, grid.Forecast, grid.Stale, grid.QualityStatic}
 
 func rank(q grid.Quality) uint8 { return uint8(slices.Index(qualities, q)) }

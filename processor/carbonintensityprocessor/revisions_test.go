@@ -4,6 +4,7 @@
 package carbonintensityprocessor
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"testing"
@@ -15,9 +16,12 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	"pgregory.net/rapid"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadatatest"
 )
 
@@ -58,6 +62,80 @@ func TestRevision(t *testing.T) {
 			assert.False(t, m.Sum().IsMonotonic())
 			assert.Equal(t, cumulative, m.Sum().AggregationTemporality())
 			assert.InEpsilon(t, -15.0, grams(send(90, next), revision)[[3]string{"DE", "a", "estimated"}], 1e-9, "once")
+		})
+	}
+}
+
+// Emissions go on after a stop, so their corrections do, and what was told before can still be corrected.
+func TestRevisionsOverARestart(t *testing.T) {
+	hour := time.Now().Truncate(time.Hour)
+	for name, temporality := range map[string]pmetric.AggregationTemporality{"delta": delta, "cumulative": cumulative} {
+		t.Run(name, func(t *testing.T) {
+			value := func(quality grid.Quality, grams float64) *grid.Timeline {
+				return grid.NewTimeline([]grid.Value{said("DE", "a", quality, hour, hour.Add(time.Hour), grams)}, 2, nil, always)
+			}
+			g, m := fakeGrid{"DE": grid.NewFeed(lifecycle, value(grid.Estimated, 320))}, &storetest.Memory{}
+			settings := with(kept, map[string]any{"revisions": map[string]any{}})
+			send := func(r *run, minute int, kWh float64) pmetric.Metrics {
+				start := hour
+				if temporality == delta {
+					start = hour.Add(time.Duration(minute-10) * time.Minute)
+				}
+				if temporality == delta && minute != 30 {
+					kWh = 0
+				}
+				return r.send(energy("hw.energy", temporality, point{"GPU-1", start, hour.Add(time.Duration(minute) * time.Minute), kWh * 3.6e6}))
+			}
+			correction := func(md pmetric.Metrics) (float64, time.Time) {
+				points := pointsNamed(t, md, revision)
+				require.Len(t, points, 1)
+				return points[0].value, points[0].start
+			}
+			first := newRunOn(t, keeping{storetest.Host(m), g}, nopSettings(), settings)
+			if temporality == cumulative {
+				send(first, 0, 0)
+			}
+			send(first, 30, 1)
+			g["DE"].Publish(value(grid.Measured, 305))
+			before, since := correction(send(first, 40, 1))
+			require.InEpsilon(t, -15.0, before, 1e-9)
+			require.NoError(t, first.p.Shutdown(context.Background()))
+
+			second := newRunOn(t, keeping{storetest.Host(m), g}, nopSettings(), settings)
+			after, start := correction(send(second, 50, 1))
+			require.InEpsilon(t, -15.0, after, 1e-9)
+			require.True(t, start.Equal(since))
+			g["DE"].Publish(value(grid.Measured, 310))
+			after, _ = correction(send(second, 55, 1))
+			require.InEpsilon(t, -10.0, after, 1e-9)
+			require.NoError(t, second.p.Shutdown(context.Background()))
+
+			newRunOn(t, keeping{storetest.Host(m), g}, nopSettings(), kept) // without revisions
+			require.Equal(t, map[string][]byte{runningKey: {1}}, m.Content(), "nothing is left behind")
+		})
+	}
+}
+
+func TestBrokenRevisionsAreNotUsed(t *testing.T) {
+	hour := time.Now().Truncate(time.Hour)
+	for _, name := range []string{revisedChunks, bucketChunks} {
+		t.Run(name, func(t *testing.T) {
+			g, m := fakeGrid{"DE": known(said("DE", "a", grid.Estimated, hour, hour.Add(time.Hour), 320))}, &storetest.Memory{}
+			settings := with(kept, map[string]any{"revisions": map[string]any{}})
+			first := newRunOn(t, keeping{storetest.Host(m), g}, nopSettings(), settings)
+			first.send(energy("hw.energy", delta, point{"GPU-1", hour, hour, 3.6e6}))
+			g["DE"].Publish(grid.NewTimeline([]grid.Value{said("DE", "a", grid.Measured, hour, hour.Add(time.Hour), 305)}, 2, nil, always))
+			require.NotEmpty(t, grams(first.send(energy("hw.energy", delta, point{"GPU-1", hour, hour, 0})), revision))
+			require.NoError(t, first.p.Shutdown(context.Background()))
+			content := m.Content()[chunkKey(name, 0)]
+			require.NotEmpty(t, content)
+			require.NoError(t, m.Set(t.Context(), chunkKey(name, 0), bytes.Repeat([]byte{0xff}, len(content))))
+			core, logs := observer.New(zap.WarnLevel)
+			set := nopSettings()
+			set.Logger = zap.New(core)
+			second := newRunOn(t, keeping{storetest.Host(m), g}, set, settings)
+			assert.Equal(t, 1, logs.FilterMessageSnippet("what was kept cannot be used").Len())
+			assert.Empty(t, grams(second.send(energy("hw.energy", delta, point{"GPU-1", hour, hour, 0})), revision))
 		})
 	}
 }
@@ -140,8 +218,11 @@ func TestSettledIsWhatIsKnownInTheEnd(t *testing.T) {
 			}
 			return grid.NewTimeline(all, 2, &year, always)
 		}
-		feed := grid.NewFeed(lifecycle, timeline())
-		r := newRunOn(t, fakeGrid{"DE": feed}, nopSettings(), revising)
+		feed, m := grid.NewFeed(lifecycle, timeline()), &storetest.Memory{}
+		begun := func() *run {
+			return newRunOn(t, keeping{storetest.Host(m), fakeGrid{"DE": feed}}, nopSettings(), with(revising, map[string]any{"storage": "file_storage"}))
+		}
+		r := begun()
 		for i, told := range order { // energy comes evenly, and the truth in any order
 			at := begin.Add(time.Duration(i+1) * 30 * time.Minute)
 			if i == 0 {
@@ -151,6 +232,10 @@ func TestSettledIsWhatIsKnownInTheEnd(t *testing.T) {
 			start := begin.Add(time.Duration(told) * 30 * time.Minute)
 			values[told] = said("DE", "a", grid.Measured, start, start.Add(30*time.Minute), truth[told])
 			feed.Publish(timeline())
+			if rapid.Bool().Draw(rt, "restarted") {
+				require.NoError(rt, r.p.Shutdown(context.Background()))
+				r = begun()
+			}
 		}
 		last := r.send(energy("hw.energy", cumulative, point{"GPU-1", begin.Add(-time.Hour), begin.Add(intervals * 30 * time.Minute), intervals * 3.6e6}))
 		want, got := 0.0, 0.0

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -28,7 +29,8 @@ type index struct {
 	Classes []indexedClass  `json:"classes"` // from 1 on
 	Books   map[string]size `json:"books"`   // by suffix
 	// Embodied is by device.
-	Embodied map[string]embodied.State `json:"embodied,omitempty"`
+	Embodied  map[string]embodied.State `json:"embodied,omitempty"`
+	Revisions revisionSize              `json:"revisions"`
 }
 
 type indexedClass struct {
@@ -97,6 +99,10 @@ func (p *carbonProcessor) save(ctx context.Context, client storage.Client) error
 		}
 		idx.Books[b.suffix] = size{accounts, more}
 	}
+	var err error
+	if idx.Revisions, err = p.revisions.save(ctx, client); err != nil {
+		return err
+	}
 	content, err := json.Marshal(idx)
 	if err != nil {
 		return err
@@ -106,6 +112,16 @@ func (p *carbonProcessor) save(ctx context.Context, client storage.Client) error
 
 // write stores a map in chunks, and returns how many there are.
 func write[T, R any](ctx context.Context, client storage.Client, name string, m *stream.Map[T], encode func(stream.Key, *T) R) (chunks int, err error) {
+	return writeAll(ctx, client, name, func(yield func(R) bool) {
+		for key, state := range m.All() {
+			if !yield(encode(key, state)) {
+				return
+			}
+		}
+	})
+}
+
+func writeAll[R any](ctx context.Context, client storage.Client, name string, all iter.Seq[R]) (chunks int, err error) {
 	var records []R
 	flush := func() {
 		if len(records) == 0 || err != nil {
@@ -117,8 +133,8 @@ func write[T, R any](ctx context.Context, client storage.Client, name string, m 
 		}
 		chunks, records = chunks+1, records[:0]
 	}
-	for key, state := range m.All() {
-		if records = append(records, encode(key, state)); len(records) == perChunk {
+	for r := range all {
+		if records = append(records, r); len(records) == perChunk {
 			flush()
 		}
 	}
@@ -183,7 +199,10 @@ func (p *carbonProcessor) load(ctx context.Context, client storage.Client) error
 				return nil
 			}))
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err // what corrects emissions that begin at 0 would be wrong
+	}
+	return p.revisions.load(ctx, client, idx.Revisions, classes)
 }
 
 func read[R any](ctx context.Context, client storage.Client, name string, chunks int, take func(R) error) error {
