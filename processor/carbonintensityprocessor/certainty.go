@@ -4,6 +4,7 @@
 package carbonintensityprocessor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,9 +13,11 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
 
-	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/stream"
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadata"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/uncertainty"
 )
 
@@ -41,11 +44,14 @@ func (c *UncertaintyConfig) Validate() error {
 
 // certainty follows how well the emissions of each device are known.
 type certainty struct {
-	config *UncertaintyConfig
-	limit  int
+	config  *UncertaintyConfig
+	limit   int
+	refused metric.Float64Counter // J
+	logger  *zap.Logger
 
 	mu      sync.Mutex
 	devices map[deviceKey]*device
+	full    bool // it was said that there are too many
 }
 
 // deviceKey is whose emissions are taken together: those of a device under one metric and zone.
@@ -61,20 +67,24 @@ type device struct {
 }
 
 // newCertainty is nil if uncertainties are not asked for.
-func newCertainty(cfg *Config) *certainty {
+func newCertainty(cfg *Config, telemetry *metadata.TelemetryBuilder, logger *zap.Logger) *certainty {
 	if !cfg.Uncertainty.HasValue() {
 		return nil
 	}
-	return &certainty{config: cfg.Uncertainty.Get(), limit: cfg.MaxStreams, devices: map[deviceKey]*device{}}
+	return &certainty{
+		config: cfg.Uncertainty.Get(), limit: cfg.MaxStreams, refused: telemetry.CarbonintensityEnergyUnrated, logger: logger,
+		devices: map[deviceKey]*device{},
+	}
 }
 
 // add takes a share of the emissions of a device.
-func (c *certainty) add(key deviceKey, pue float64, at time.Time, grams float64, quality grid.Quality, method string, now time.Time) {
+func (c *certainty) add(key deviceKey, pue float64, s share, method string, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d, ok := c.devices[key]
 	if !ok {
 		if len(c.devices) >= c.limit {
+			c.refuse(key, s.joules)
 			return
 		}
 		d = &device{}
@@ -85,7 +95,16 @@ func (c *certainty) add(key deviceKey, pue float64, at time.Time, grams float64,
 	}
 	d.seen = now
 	for _, w := range d.windows {
-		w.Add(at, grams, quality, method, key.id)
+		w.Add(s.start.AsTime(), s.grams, s.intensity.Quality, method, key.id)
+	}
+}
+
+func (c *certainty) refuse(key deviceKey, joules float64) {
+	c.refused.Add(context.Background(), joules)
+	if !c.full {
+		c.full = true
+		c.logger.Warn("A device's emissions have no uncertainty: there are more devices than max_streams: raise it (logged once, counted in carbonintensity.energy.unrated)",
+			zap.String("hw.id", key.id), zap.Int("max_streams", c.limit))
 	}
 }
 
@@ -115,11 +134,11 @@ func (c *certainty) report(subject string, devices map[deviceKey]bool, out pmetr
 			}
 			if !begun {
 				begun = true
-				metric := out.AppendEmpty()
-				metric.SetName(subject + ".emissions.uncertainty")
-				metric.SetDescription("Relative uncertainty of the emissions of the window, of 95 % coverage.")
-				metric.SetUnit("1")
-				points = metric.SetEmptyGauge().DataPoints()
+				m := out.AppendEmpty()
+				m.SetName(subject + ".emissions.uncertainty")
+				m.SetDescription("Relative uncertainty of the emissions of the window, of 95 % coverage.")
+				m.SetUnit("1")
+				points = m.SetEmptyGauge().DataPoints()
 			}
 			point := points.AppendEmpty()
 			point.SetTimestamp(pcommon.NewTimestampFromTime(now))

@@ -215,7 +215,7 @@ func (c *conversion) doubt(point pmetric.NumberDataPoint, s share) {
 		c.devices = map[deviceKey]bool{}
 	}
 	c.devices[key] = true
-	c.certainty.add(key, c.site.pue, s.start.AsTime(), s.grams, s.intensity.Quality, text(point.Attributes(), "energy.method"), c.now)
+	c.certainty.add(key, c.site.pue, s, text(point.Attributes(), "energy.method"), c.now)
 }
 
 // revise remembers the point's shares, and corrects what was told of earlier ones.
@@ -223,7 +223,7 @@ func (c *conversion) revise(id stream.ID, point pmetric.NumberDataPoint) {
 	if !c.follow {
 		return
 	}
-	c.revisions.streams.Do(c.id, id, func(p *past) {
+	followed := c.revisions.streams.Do(c.id, id, func(p *past) {
 		p.seen = c.now.Unix()
 		c.revisions.follow(p, c.site, c.shares, c.now)
 		for _, r := range p.revised {
@@ -233,6 +233,9 @@ func (c *conversion) revise(id stream.ID, point pmetric.NumberDataPoint) {
 			c.classes.appendGrams(c.corrections, point, r.class, r.start, point.Timestamp(), r.grams)
 		}
 	})
+	if !followed {
+		c.revisions.refuse(c.shares)
+	}
 	c.shares = c.shares[:0]
 }
 

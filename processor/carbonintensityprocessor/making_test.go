@@ -10,11 +10,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
+	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadatatest"
 )
 
 // a kilogram in a thousand hours is a gram an hour.
@@ -115,6 +119,26 @@ func TestUncertaintyIsTold(t *testing.T) {
 	// 2·sqrt(0.40² + 0.15² + 0.029² + 0.03² + 0.001²)
 	assert.InDelta(t, 0.858, windows["1h"], 0.001)
 	assert.InDelta(t, windows["1h"], windows["24h"], 1e-9, "there is no more than this hour")
+}
+
+func TestUncertaintyIsBounded(t *testing.T) {
+	core, logs := observer.New(zap.WarnLevel)
+	telemetry := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, telemetry.Shutdown(context.Background())) })
+	set := nopSettings()
+	set.TelemetrySettings = telemetry.NewTelemetrySettings()
+	set.Logger = zap.New(core)
+	r := newRun(t, set, map[string]any{"zone": "DE", "max_streams": 1, "uncertainty": map[string]any{"windows": []any{"1h"}}})
+	at := time.Now()
+	for range 2 {
+		md := r.send(energy("hw.energy", delta, point{"GPU-1", at, at, 1000}, point{"GPU-2", at, at, 2000}, point{"GPU-3", at, at, 0}))
+		found := metricsNamed(md, "hw.emissions.uncertainty")
+		require.Len(t, found, 1)
+		require.Equal(t, 1, found[0].Gauge().DataPoints().Len())
+	}
+	metadatatest.AssertEqualCarbonintensityEnergyUnrated(t, telemetry,
+		[]metricdata.DataPoint[float64]{{Value: 4000}}, metricdatatest.IgnoreTimestamp())
+	assert.Equal(t, 1, logs.FilterMessageSnippet("no uncertainty").Len(), "said once")
 }
 
 func TestUncertaintyConfig(t *testing.T) {

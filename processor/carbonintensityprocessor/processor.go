@@ -72,7 +72,7 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 		classes:   c,
 		foreign:   translator,
 		making:    newMaking(cfg, set.Logger),
-		certainty: newCertainty(cfg),
+		certainty: newCertainty(cfg, telemetry, set.Logger),
 		revisions: newRevisions(cfg, telemetry),
 		version:   set.BuildInfo.Version,
 		maxGap:    cfg.MaxGap,

@@ -117,6 +117,13 @@ func (r *revisions) follow(p *past, s *site, shares []share, now time.Time) {
 	r.revise(p, s, timeline, now)
 }
 
+// refuse counts shares of a stream that there is no room for: what was told of them stands.
+func (r *revisions) refuse(shares []share) {
+	for _, s := range shares {
+		r.refused.Add(context.Background(), s.joules)
+	}
+}
+
 // remember keeps a share by the slots of its time.
 func (r *revisions) remember(p *past, s share, t *grid.Timeline) {
 	if s.joules == 0 {

@@ -195,6 +195,20 @@ func TestRevisionsAreBounded(t *testing.T) {
 	}
 }
 
+// Deltas have no other streams that are counted.
+func TestDeltasBeyondMaxStreamsAreNotRevised(t *testing.T) {
+	hour := time.Now().Truncate(time.Hour)
+	telemetry := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, telemetry.Shutdown(context.Background())) })
+	set := nopSettings()
+	set.TelemetrySettings = telemetry.NewTelemetrySettings()
+	g := fakeGrid{"DE": known(said("DE", "a", grid.Measured, hour, hour.Add(time.Hour), 300))}
+	r := newRunOn(t, g, set, with(revising, map[string]any{"max_streams": 1}))
+	r.send(energy("hw.energy", delta, point{"GPU-1", hour, hour, 1000}, point{"GPU-2", hour, hour, 2000}))
+	metadatatest.AssertEqualCarbonintensityEnergyUnrevised(t, telemetry,
+		[]metricdata.DataPoint[float64]{{Value: 2000}}, metricdatatest.IgnoreTimestamp())
+}
+
 // Whatever is told when, in the end emissions and revisions add up to the energy of each time by what is known
 // of that time last.
 func TestSettledIsWhatIsKnownInTheEnd(t *testing.T) {

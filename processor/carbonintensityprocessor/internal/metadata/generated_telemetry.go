@@ -29,6 +29,7 @@ type TelemetryBuilder struct {
 	mu                               sync.Mutex
 	registrations                    []metric.Registration
 	CarbonintensityEnergyUnconverted metric.Float64Counter
+	CarbonintensityEnergyUnrated     metric.Float64Counter
 	CarbonintensityEnergyUnrevised   metric.Float64Counter
 	CarbonintensityForeignSkipped    metric.Int64Counter
 	CarbonintensityPointsMisplaced   metric.Int64Counter
@@ -99,9 +100,15 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("J"),
 	)
 	errs = errors.Join(errs, err)
+	builder.CarbonintensityEnergyUnrated, err = builder.meter.Float64Counter(
+		"otelcol_carbonintensity.energy.unrated",
+		metric.WithDescription("Energy whose emissions have no uncertainty, since there are more devices than max_streams. [Development]"),
+		metric.WithUnit("J"),
+	)
+	errs = errors.Join(errs, err)
 	builder.CarbonintensityEnergyUnrevised, err = builder.meter.Float64Counter(
 		"otelcol_carbonintensity.energy.unrevised",
-		metric.WithDescription("Energy whose emissions will not be corrected, since max_buckets is reached. [Development]"),
+		metric.WithDescription("Energy whose emissions will not be corrected, since max_buckets or max_streams is reached. [Development]"),
 		metric.WithUnit("J"),
 	)
 	errs = errors.Join(errs, err)

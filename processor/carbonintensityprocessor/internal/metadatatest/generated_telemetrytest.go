@@ -37,10 +37,26 @@ func AssertEqualCarbonintensityEnergyUnconverted(t *testing.T, tt *componenttest
 	metricdatatest.AssertEqual(t, want, got, opts...)
 }
 
+func AssertEqualCarbonintensityEnergyUnrated(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
+	want := metricdata.Metrics{
+		Name:        "otelcol_carbonintensity.energy.unrated",
+		Description: "Energy whose emissions have no uncertainty, since there are more devices than max_streams. [Development]",
+		Unit:        "J",
+		Data: metricdata.Sum[float64]{
+			Temporality: metricdata.CumulativeTemporality,
+			IsMonotonic: true,
+			DataPoints:  dps,
+		},
+	}
+	got, err := tt.GetMetric("otelcol_carbonintensity.energy.unrated")
+	require.NoError(t, err)
+	metricdatatest.AssertEqual(t, want, got, opts...)
+}
+
 func AssertEqualCarbonintensityEnergyUnrevised(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_carbonintensity.energy.unrevised",
-		Description: "Energy whose emissions will not be corrected, since max_buckets is reached. [Development]",
+		Description: "Energy whose emissions will not be corrected, since max_buckets or max_streams is reached. [Development]",
 		Unit:        "J",
 		Data: metricdata.Sum[float64]{
 			Temporality: metricdata.CumulativeTemporality,

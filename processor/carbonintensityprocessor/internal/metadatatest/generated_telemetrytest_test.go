@@ -25,6 +25,7 @@ func TestSetupTelemetry(t *testing.T) {
 		return nil
 	}))
 	tb.CarbonintensityEnergyUnconverted.Add(context.Background(), 1)
+	tb.CarbonintensityEnergyUnrated.Add(context.Background(), 1)
 	tb.CarbonintensityEnergyUnrevised.Add(context.Background(), 1)
 	tb.CarbonintensityForeignSkipped.Add(context.Background(), 1)
 	tb.CarbonintensityPointsMisplaced.Add(context.Background(), 1)
@@ -33,6 +34,9 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.CarbonintensitySettlingEarly.Add(context.Background(), 1)
 	tb.CarbonintensityStreamsLimit.Record(context.Background(), 1)
 	AssertEqualCarbonintensityEnergyUnconverted(t, testTel,
+		[]metricdata.DataPoint[float64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualCarbonintensityEnergyUnrated(t, testTel,
 		[]metricdata.DataPoint[float64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualCarbonintensityEnergyUnrevised(t, testTel,
