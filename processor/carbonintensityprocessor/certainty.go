@@ -7,8 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -16,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/stream"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadata"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/uncertainty"
@@ -45,67 +48,141 @@ func (c *UncertaintyConfig) Validate() error {
 // certainty follows how well the emissions of each device are known.
 type certainty struct {
 	config  *UncertaintyConfig
-	limit   int
+	names   []string // of the windows
+	limit   int64
 	refused metric.Float64Counter // J
 	logger  *zap.Logger
 
-	mu      sync.Mutex
-	devices map[deviceKey]*device
-	full    bool // it was said that there are too many
+	count atomic.Int64 // of devices
+	full  atomic.Bool  // it was said that there are too many
+
+	mu     sync.Mutex
+	groups map[groupKey]*ratings
 }
 
-// deviceKey is whose emissions are taken together: those of a device under one metric and zone.
-type deviceKey struct {
+// groupKey is whose devices are taken together: those of a resource under one metric.
+type groupKey struct {
 	resource stream.ID
 	subject  string
-	id, zone string
 }
 
-type device struct {
-	windows []*uncertainty.Window
-	seen    time.Time
+// ratings are of a group. A conversion has them to itself, so that it locks once, and not for each point.
+type ratings struct {
+	*certainty
+
+	mu      sync.Mutex
+	devices map[deviceKey]*device
+	changed []*device // since the conversion began
 }
+
+type deviceKey struct{ id, zone string }
+
+type device struct {
+	deviceKey
+
+	windows []*uncertainty.Window
+	// part and grams are what is not in the windows yet: the readings of a metric are mostly of one time.
+	part    part
+	grams   float64
+	seen    time.Time
+	changed bool
+	u95     []float64 // by window, as of computed
+	// computed is when; zero if there is a window of which nothing is known.
+	computed time.Time
+}
+
+// part is what the windows tell emissions apart by.
+type part struct {
+	second  int64 // Unix
+	quality grid.Quality
+	method  string
+}
+
+// recompute is how old the uncertainty of an hour or more may be: each reading changes it little, and it takes longer than
+// all else that is done for one.
+const recompute = time.Minute
 
 // newCertainty is nil if uncertainties are not asked for.
 func newCertainty(cfg *Config, telemetry *metadata.TelemetryBuilder, logger *zap.Logger) *certainty {
 	if !cfg.Uncertainty.HasValue() {
 		return nil
 	}
-	return &certainty{
-		config: cfg.Uncertainty.Get(), limit: cfg.MaxStreams, refused: telemetry.CarbonintensityEnergyUnrated, logger: logger,
-		devices: map[deviceKey]*device{},
+	c := &certainty{
+		config: cfg.Uncertainty.Get(), limit: int64(cfg.MaxStreams), refused: telemetry.CarbonintensityEnergyUnrated, logger: logger,
+		groups: map[groupKey]*ratings{},
 	}
+	for _, length := range c.config.Windows {
+		c.names = append(c.names, strings.TrimSuffix(length.String(), "0m0s"))
+	}
+	return c
+}
+
+// begin locks the devices of a metric until report.
+func (c *certainty) begin(resource stream.ID, subject string) *ratings {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := groupKey{resource, subject}
+	r := c.groups[key]
+	if r == nil {
+		r = &ratings{certainty: c, devices: map[deviceKey]*device{}}
+		c.groups[key] = r
+	}
+	r.mu.Lock() // before a sweep can take it for empty
+	return r
 }
 
 // add takes a share of the emissions of a device.
-func (c *certainty) add(key deviceKey, pue float64, s share, method string, now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d, ok := c.devices[key]
+func (r *ratings) add(id, method string, pue float64, s share, now time.Time) {
+	if r == nil {
+		return
+	}
+	key := deviceKey{id, s.intensity.Zone}
+	d, ok := r.devices[key]
 	if !ok {
-		if len(c.devices) >= c.limit {
-			c.refuse(key, s.joules)
+		if d = r.open(key, pue, s.joules); d == nil {
 			return
 		}
-		d = &device{}
-		for _, length := range c.config.Windows {
-			d.windows = append(d.windows, uncertainty.NewWindow(&c.config.Inputs, c.ofPUE(pue), length))
-		}
-		c.devices[key] = d
 	}
-	d.seen = now
-	for _, w := range d.windows {
-		w.Add(s.start.AsTime(), s.grams, s.intensity.Quality, method, key.id)
+	if !d.changed {
+		d.changed, d.seen = true, now
+		r.changed = append(r.changed, d)
 	}
+	if of := (part{int64(s.start) / int64(time.Second), s.intensity.Quality, method}); of != d.part {
+		d.flush()
+		d.part = of
+	}
+	d.grams += s.grams
 }
 
-func (c *certainty) refuse(key deviceKey, joules float64) {
-	c.refused.Add(context.Background(), joules)
-	if !c.full {
-		c.full = true
-		c.logger.Warn("A device's emissions have no uncertainty: there are more devices than max_streams: raise it (logged once, counted in carbonintensity.energy.unrated)",
-			zap.String("hw.id", key.id), zap.Int("max_streams", c.limit))
+func (d *device) flush() {
+	if d.grams != 0 {
+		for _, w := range d.windows {
+			w.Add(time.Unix(d.part.second, 0), d.grams, d.part.quality, d.part.method, d.id)
+		}
 	}
+	d.grams = 0
+}
+
+// open is nil, and counts the energy, if there is no room.
+func (r *ratings) open(key deviceKey, pue, joules float64) *device {
+	if r.count.Add(1) > r.limit {
+		r.count.Add(-1)
+		r.refused.Add(context.Background(), joules)
+		if r.full.CompareAndSwap(false, true) {
+			r.logger.Warn("A device's emissions have no uncertainty: there are more devices than max_streams: raise it (logged once, counted in carbonintensity.energy.unrated)",
+				zap.String("hw.id", key.id), zap.Int64("max_streams", r.limit))
+		}
+		return nil
+	}
+	d := &device{deviceKey: key}
+	for _, length := range r.config.Windows {
+		d.windows = append(d.windows, uncertainty.NewWindow(&r.config.Inputs, r.ofPUE(pue), length))
+	}
+	r.devices[key] = d
+	return d
 }
 
 // ofPUE is how well the site's PUE is known. One of 1 adds nothing.
@@ -116,20 +193,22 @@ func (c *certainty) ofPUE(pue float64) float64 {
 	return c.config.PUE.Reported
 }
 
-// report appends the metric of a subject's devices.
-func (c *certainty) report(subject string, devices map[deviceKey]bool, out pmetric.MetricSlice, now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// report appends the metric of the subject's devices that have changed.
+func (r *ratings) report(subject string, out pmetric.MetricSlice, now time.Time) {
+	if r == nil {
+		return
+	}
+	defer r.mu.Unlock()
 	var points pmetric.NumberDataPointSlice
 	begun := false
-	for key := range devices {
-		d := c.devices[key]
-		if d == nil {
-			continue
+	for _, d := range r.changed {
+		d.changed = false
+		d.flush()
+		if now.Sub(d.computed) >= recompute {
+			d.compute(now)
 		}
-		for i, w := range d.windows {
-			u, ok := w.At(now)
-			if !ok {
+		for i, u := range d.u95 {
+			if math.IsNaN(u) {
 				continue
 			}
 			if !begun {
@@ -139,14 +218,28 @@ func (c *certainty) report(subject string, devices map[deviceKey]bool, out pmetr
 				m.SetDescription("Relative uncertainty of the emissions of the window, of 95 % coverage.")
 				m.SetUnit("1")
 				points = m.SetEmptyGauge().DataPoints()
+				points.EnsureCapacity(len(r.changed) * len(r.names))
 			}
 			point := points.AppendEmpty()
 			point.SetTimestamp(pcommon.NewTimestampFromTime(now))
-			point.SetDoubleValue(u.U95())
-			point.Attributes().PutStr("hw.id", key.id)
-			point.Attributes().PutStr("grid.zone", key.zone)
-			point.Attributes().PutStr("window", strings.TrimSuffix(c.config.Windows[i].String(), "0m0s"))
+			point.SetDoubleValue(u)
+			point.Attributes().EnsureCapacity(3)
+			point.Attributes().PutStr("hw.id", d.id)
+			point.Attributes().PutStr("grid.zone", d.zone)
+			point.Attributes().PutStr("window", r.names[i])
 		}
+	}
+	r.changed = r.changed[:0]
+}
+
+func (d *device) compute(now time.Time) {
+	d.u95, d.computed = d.u95[:0], now
+	for _, w := range d.windows {
+		u, ok := w.At(now)
+		if !ok {
+			u, d.computed = uncertainty.Relative(math.NaN()), time.Time{}
+		}
+		d.u95 = append(d.u95, u.U95())
 	}
 }
 
@@ -156,9 +249,22 @@ func (c *certainty) sweep(before time.Time) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for key, d := range c.devices {
-		if d.seen.Before(before) {
-			delete(c.devices, key)
+	for key, r := range c.groups {
+		if r.sweep(before) == 0 {
+			delete(c.groups, key)
 		}
 	}
+}
+
+// sweep returns how many devices are left.
+func (r *ratings) sweep(before time.Time) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, d := range r.devices {
+		if d.seen.Before(before) {
+			delete(r.devices, key)
+			r.count.Add(-1)
+		}
+	}
+	return len(r.devices)
 }

@@ -22,10 +22,9 @@ type conversion struct {
 	name string
 	site *site
 	id   stream.ID
-	// resource and subject are whose emissions they are, devices those whose uncertainty has changed.
-	resource stream.ID
-	subject  string
-	devices  map[deviceKey]bool
+	// subject is whose emissions they are, ratings how well they are known; nil if that is not asked for.
+	subject string
+	ratings *ratings
 	// shares are those of the point at hand that may be revised, if follow says that they are.
 	follow bool
 	shares []share
@@ -207,15 +206,9 @@ func (c *conversion) doubt(point pmetric.NumberDataPoint, s share) {
 	if c.follow {
 		c.shares = append(c.shares, s)
 	}
-	if c.certainty == nil || c.site.book.suffix != "" {
-		return
+	if c.ratings != nil {
+		c.ratings.add(text(point.Attributes(), "hw.id"), text(point.Attributes(), "energy.method"), c.site.pue, s, c.now)
 	}
-	key := deviceKey{c.resource, c.subject, text(point.Attributes(), "hw.id"), s.intensity.Zone}
-	if c.devices == nil {
-		c.devices = map[deviceKey]bool{}
-	}
-	c.devices[key] = true
-	c.certainty.add(key, c.site.pue, s, text(point.Attributes(), "energy.method"), c.now)
 }
 
 // revise remembers the point's shares, and corrects what was told of earlier ones.
@@ -245,12 +238,6 @@ func text(attributes pcommon.Map, key string) string {
 		return v.AsString()
 	}
 	return ""
-}
-
-func (c *conversion) reportCertainty(out pmetric.MetricSlice) {
-	if len(c.devices) > 0 {
-		c.certainty.report(c.subject, c.devices, out, c.now)
-	}
 }
 
 func value(point pmetric.NumberDataPoint) float64 {

@@ -53,22 +53,26 @@ func (m *making) observe(rm pmetric.ResourceMetrics, resource stream.ID, energy 
 	told := map[string]bool{}
 	for _, like := range energy.Sum().DataPoints().All() {
 		id := text(like.Attributes(), "hw.id")
+		if id == "" || told[id] {
+			continue
+		}
 		key := host + "\x00" + id
-		if id == "" || told[key] || !m.may(key, resource, now) {
+		if !m.may(key, resource, now) {
 			continue
 		}
 		total, ok := m.ledger.Observe(key, text(like.Attributes(), "hw.name"), like.Timestamp().AsTime())
 		if !ok {
 			continue
 		}
-		if told[key] = true; len(told) == 1 {
+		if told[id] = true; len(told) == 1 {
 			points = appendEmbodied(out)
 		}
 		point := points.AppendEmpty()
 		point.SetStartTimestamp(pcommon.NewTimestampFromTime(total.Since))
 		point.SetTimestamp(like.Timestamp())
 		point.SetDoubleValue(total.Grams)
-		for _, attribute := range []string{"hw.id", "hw.type", "hw.name"} {
+		point.Attributes().EnsureCapacity(3)
+		for _, attribute := range [...]string{"hw.id", "hw.type", "hw.name"} {
 			if v, ok := like.Attributes().Get(attribute); ok {
 				v.CopyTo(point.Attributes().PutEmpty(attribute))
 			}

@@ -5,7 +5,9 @@ package carbonintensityprocessor
 
 import (
 	"context"
+	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -139,6 +141,36 @@ func TestUncertaintyIsBounded(t *testing.T) {
 	metadatatest.AssertEqualCarbonintensityEnergyUnrated(t, telemetry,
 		[]metricdata.DataPoint[float64]{{Value: 4000}}, metricdatatest.IgnoreTimestamp())
 	assert.Equal(t, 1, logs.FilterMessageSnippet("no uncertainty").Len(), "said once")
+}
+
+// A reading changes that of an hour little, so it is told as it was a minute ago at most. A device that is gone makes room.
+func TestUncertaintyOverTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRun(t, nopSettings(), map[string]any{"zone": "DE", "max_streams": 1, "max_stale": "10m", "uncertainty": map[string]any{"windows": []any{"1h"}}})
+		send := func(device, method string) float64 {
+			at := time.Now()
+			md := energy("hw.energy", delta, point{device, at, at, 1000}, point{device, at, at, 1000})
+			for _, dp := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().All() {
+				dp.Attributes().PutStr("energy.method", method)
+			}
+			for _, m := range metricsNamed(r.send(md), "hw.emissions.uncertainty") {
+				require.Equal(t, 1, m.Gauge().DataPoints().Len(), "once for each device")
+				return m.Gauge().DataPoints().At(0).DoubleValue()
+			}
+			return 0
+		}
+		first := send("GPU-1", "counter")
+		time.Sleep(recompute / 2)
+		require.InDelta(t, first, send("GPU-1", "model"), 0)
+		time.Sleep(recompute / 2)
+		mixed := send("GPU-1", "model")
+		// of the intensity 0.40 and 0.15, of a model 0.30 of two thirds, of a counter 0.029 of one
+		require.InDelta(t, 2*math.Sqrt(0.40*0.40+0.15*0.15+0.20*0.20+0.029*0.029/9), mixed, 0.001)
+
+		require.Zero(t, send("GPU-2", "counter"), "there is no room")
+		time.Sleep(12 * time.Minute)
+		require.Positive(t, send("GPU-2", "counter"))
+	})
 }
 
 func TestUncertaintyConfig(t *testing.T) {

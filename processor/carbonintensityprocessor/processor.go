@@ -156,11 +156,14 @@ func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.Resour
 				emissions.SetUnit("g")
 				c := conversion{
 					carbonProcessor: p, ctx: ctx, now: now, name: energy.Name(), subject: subject,
-					site: site, id: id, resource: resource, metrics: out,
-					follow: p.revisions != nil && site.book.suffix == "" && p.revisions.config.follows(energy.Name()),
+					site: site, id: id, metrics: out,
+				}
+				if site.book == p.places.location {
+					c.follow = p.revisions != nil && p.revisions.config.follows(energy.Name())
+					c.ratings = p.certainty.begin(resource, subject)
 				}
 				c.convert(energy, emissions.SetEmptySum())
-				c.reportCertainty(out)
+				c.ratings.report(subject, out, now)
 			}
 			p.making.observe(rm, resource, energy, out, now)
 		}

@@ -119,6 +119,9 @@ func (t *Translator) yield(m pmetric.Metric, target Target, host string, now int
 			} else {
 				complete = false
 			}
+			if key.host == "" {
+				break // it is the same on any host
+			}
 		}
 	}
 	return complete
