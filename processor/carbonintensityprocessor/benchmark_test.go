@@ -6,6 +6,7 @@ package carbonintensityprocessor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"testing"
@@ -42,60 +43,91 @@ func BenchmarkPoint(b *testing.B) {
 	labels := labelsOf(&intensity)
 	up, down := gridOfTwoDays()
 	for _, streams := range []int{1, 1000, 100_000, 1_000_000} {
-		for _, contender := range []struct {
-			name        string
-			temporality pmetric.AggregationTemporality
-			factory     processor.Factory // nil for the floor
-			settings    map[string]any
-			host        component.Host
-		}{
-			{"floor", cumulative, nil, nil, nop},
-			{"carbonintensity", cumulative, NewFactory(), map[string]any{"zone": "DE"}, nop},
-			{"live", cumulative, NewFactory(), live, up},
-			{"live_provider_down", cumulative, NewFactory(), live, down},
-			{"transform", cumulative, transformprocessor.NewFactory(), transformConfig(labels), nop},
-			{"delta_to_cumulative", delta, deltatocumulativeprocessor.NewFactory(), map[string]any{"max_streams": 2_000_000}, nop},
-		} {
-			if contender.name == "carbonintensity" || contender.name == "live" || contender.name == "live_provider_down" {
-				contender.settings = with(contender.settings, map[string]any{"max_streams": 2_000_000})
-			}
-			b.Run(fmt.Sprintf("streams=%d/processor=%s", streams, contender.name), func(b *testing.B) {
-				process := bareCopy(labels)
-				if contender.factory != nil {
-					process = started(b, contender.host, contender.factory, contender.settings)
-				}
-				batches := makeBatches(streams)
-				var clock pcommon.Timestamp
-				for _, md := range batches { // every stream is known before the clock starts
-					clock++
-					rewind(md, contender.temporality, clock)
-					require.NoError(b, process(md))
-				}
-				took := make([]time.Duration, 0, b.N)
-				var points int
-				var total time.Duration
-				b.ReportAllocs()
-				b.ResetTimer()
-				for i := range b.N {
-					md := batches[i%len(batches)]
-					clock++
-					points += rewind(md, contender.temporality, clock)
-					begin := time.Now()
-					err := process(md)
-					took = append(took, time.Since(begin))
-					total += took[i]
-					if err != nil {
-						b.Fatal(err)
-					}
-				}
-				runtime.KeepAlive(heap)
-				slices.Sort(took)
-				b.ReportMetric(float64(total.Nanoseconds())/float64(b.N), "ns/op")
-				b.ReportMetric(float64(total.Nanoseconds())/float64(points), "ns/point")
-				b.ReportMetric(float64(took[len(took)*95/100].Nanoseconds()), "p95-ns/op")
-			})
+		contenders := []contender{
+			{"floor", cumulative, bareCopy(labels)},
+			{"carbonintensity", cumulative, ours(nop, map[string]any{"zone": "DE"})},
+			{"live", cumulative, ours(up, live)},
+			{"live_provider_down", cumulative, ours(down, live)},
+			{"transform", cumulative, started(nop, transformprocessor.NewFactory(), transformConfig(labels))},
+			{"delta_to_cumulative", delta, started(nop, deltatocumulativeprocessor.NewFactory(), map[string]any{"max_streams": 2_000_000})},
+		}
+		if streams <= 100_000 { // the windows of a million devices take gigabytes
+			contenders = append(contenders,
+				contender{"deep_location_based", cumulative, ours(up, deep("zone_from", "foreign", "revisions", "uncertainty", "embodied"))},
+				contender{"deep", cumulative, ours(up, deep(slices.Collect(maps.Keys(depths))...))})
+		}
+		for _, c := range contenders {
+			c.run(b, streams)
 		}
 	}
+}
+
+// depths are what can be asked for that takes time for each point, or for each device.
+var depths = map[string]map[string]any{
+	"zone_from":    {"zone_from": []any{map[string]any{"attribute": "host.name", "match": "node-.*", "zone": "DE"}}},
+	"foreign":      {"foreign": map[string]any{"presets": []any{"dcgm", "kepler"}}},
+	"revisions":    {"revisions": map[string]any{}},
+	"uncertainty":  {"uncertainty": map[string]any{}},
+	"embodied":     {"embodied": map[string]any{}},
+	"marginal":     {"marginal": true},
+	"market_based": {"sites": map[string]any{"DE": map[string]any{"market_based": 20}}},
+}
+
+func deep(names ...string) map[string]any {
+	settings := with(live, nil)
+	for _, name := range names {
+		maps.Copy(settings, depths[name])
+	}
+	return settings
+}
+
+// BenchmarkDepth says what each of the depths costs by itself, over "live" of BenchmarkPoint.
+func BenchmarkDepth(b *testing.B) {
+	up, _ := gridOfTwoDays()
+	for _, name := range slices.Sorted(maps.Keys(depths)) {
+		contender{name, cumulative, ours(up, deep(name))}.run(b, 1000)
+	}
+}
+
+type contender struct {
+	name        string
+	temporality pmetric.AggregationTemporality
+	start       func(*testing.B) func(pmetric.Metrics) error
+}
+
+func (c contender) run(b *testing.B, streams int) {
+	b.Helper()
+	b.Run(fmt.Sprintf("streams=%d/processor=%s", streams, c.name), func(b *testing.B) {
+		process, batches := c.start(b), makeBatches(streams)
+		var clock pcommon.Timestamp
+		for _, md := range batches { // every stream is known before the clock starts
+			clock++
+			rewind(md, c.temporality, clock)
+			require.NoError(b, process(md))
+		}
+		took := make([]time.Duration, 0, b.N)
+		var points int
+		var total time.Duration
+		b.ReportAllocs()
+		b.ResetTimer()
+		for i := range b.N {
+			md := batches[i%len(batches)]
+			clock++
+			points += rewind(md, c.temporality, clock)
+			begin := time.Now()
+			err := process(md)
+			took = append(took, time.Since(begin))
+			total += took[i]
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		runtime.KeepAlive(heap)
+		slices.Sort(took)
+		b.ReportMetric(float64(total.Nanoseconds())/float64(b.N), "ns/op")
+		b.ReportMetric(float64(total.Nanoseconds())/float64(points), "ns/point")
+		b.ReportMetric(float64(took[len(took)*95/100].Nanoseconds()), "p95-ns/op")
+	})
 }
 
 var nop = componenttest.NewNopHost()
@@ -108,7 +140,8 @@ func gridOfTwoDays() (up, down fakeGrid) {
 		values = append(values, said("DE", "a", grid.Measured, at, at.Add(5*time.Minute), float64(at.Minute())))
 	}
 	year := grid.Fixed(344, "DE", grid.Lifecycle)
-	return fakeGrid{"DE": grid.NewFeed(lifecycle, grid.NewTimeline(values, 2, &year, always))},
+	upFeed := grid.NewFeed(lifecycle, grid.NewTimeline(values, 2, &year, always))
+	return fakeGrid{"DE": upFeed, "DEmarginal": upFeed},
 		fakeGrid{"DE": grid.NewFeed(lifecycle, grid.NewTimeline(values[:1], 2, &year, always))}
 }
 
@@ -150,7 +183,7 @@ func BenchmarkState(b *testing.B) {
 func BenchmarkMemory(b *testing.B) {
 	const streams = 100_000
 	for b.Loop() {
-		process := started(b, nop, NewFactory(), map[string]any{"zone": "DE"})
+		process := started(nop, NewFactory(), map[string]any{"zone": "DE"})(b)
 		batches := makeBatches(streams)
 		before := heapInUse()
 		for _, md := range batches {
@@ -185,11 +218,11 @@ func makeBatches(streams int) []pmetric.Metrics {
 		sum.SetIsMonotonic(true)
 		for i := range min(streams, batchPoints) {
 			dp := sum.DataPoints().AppendEmpty()
-			dp.Attributes().PutStr("hw.id", fmt.Sprintf("GPU-%08d-0000-0000-0000-%012d", host, i))
+			dp.Attributes().PutStr("hw.id", fmt.Sprintf("GPU-%08d-0000-0000-0000-%012d", host, i%8))
 			dp.Attributes().PutStr("hw.type", "gpu")
 			dp.Attributes().PutStr("hw.name", "NVIDIA H100 80GB HBM3")
 			dp.Attributes().PutStr("energy.method", "counter")
-			dp.Attributes().PutStr("energy.scope", "gpu")
+			dp.Attributes().PutStr("energy.scope", fmt.Sprintf("gpu-%02d", i))
 		}
 		batches = append(batches, md)
 		streams -= batchPoints
@@ -224,18 +257,20 @@ func rewind(md pmetric.Metrics, temporality pmetric.AggregationTemporality, cloc
 
 var touched int
 
-func bareCopy(labels []label) func(pmetric.Metrics) error {
-	return func(md pmetric.Metrics) error {
-		metrics := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics()
-		emissions := metrics.AppendEmpty()
-		metrics.At(0).CopyTo(emissions)
-		emissions.SetName("hw.emissions")
-		for _, dp := range emissions.Sum().DataPoints().All() {
-			for _, l := range labels {
-				dp.Attributes().PutStr(l.key, l.value)
+func bareCopy(labels []label) func(*testing.B) func(pmetric.Metrics) error {
+	return func(*testing.B) func(pmetric.Metrics) error {
+		return func(md pmetric.Metrics) error {
+			metrics := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics()
+			emissions := metrics.AppendEmpty()
+			metrics.At(0).CopyTo(emissions)
+			emissions.SetName("hw.emissions")
+			for _, dp := range emissions.Sum().DataPoints().All() {
+				for _, l := range labels {
+					dp.Attributes().PutStr(l.key, l.value)
+				}
 			}
+			return nil
 		}
-		return nil
 	}
 }
 
@@ -254,15 +289,21 @@ func transformConfig(labels []label) map[string]any {
 	}}
 }
 
-// started returns the ConsumeMetrics of a running processor.
-func started(b *testing.B, host component.Host, factory processor.Factory, settings map[string]any) func(pmetric.Metrics) error {
-	b.Helper()
-	cfg := factory.CreateDefaultConfig()
-	require.NoError(b, confmap.NewFromStringMap(settings).Unmarshal(cfg))
-	require.NoError(b, confmap.Validate(cfg))
-	p, err := factory.CreateMetrics(b.Context(), processortest.NewNopSettings(factory.Type()), cfg, consumertest.NewNop())
-	require.NoError(b, err)
-	require.NoError(b, p.Start(b.Context(), host))
-	b.Cleanup(func() { require.NoError(b, p.Shutdown(context.Background())) })
-	return func(md pmetric.Metrics) error { return p.ConsumeMetrics(context.Background(), md) }
+func ours(host component.Host, settings map[string]any) func(*testing.B) func(pmetric.Metrics) error {
+	return started(host, NewFactory(), with(settings, map[string]any{"max_streams": 2_000_000}))
+}
+
+// started returns the ConsumeMetrics of a processor that it starts.
+func started(host component.Host, factory processor.Factory, settings map[string]any) func(*testing.B) func(pmetric.Metrics) error {
+	return func(b *testing.B) func(pmetric.Metrics) error {
+		b.Helper()
+		cfg := factory.CreateDefaultConfig()
+		require.NoError(b, confmap.NewFromStringMap(settings).Unmarshal(cfg))
+		require.NoError(b, confmap.Validate(cfg))
+		p, err := factory.CreateMetrics(b.Context(), processortest.NewNopSettings(factory.Type()), cfg, consumertest.NewNop())
+		require.NoError(b, err)
+		require.NoError(b, p.Start(b.Context(), host))
+		b.Cleanup(func() { require.NoError(b, p.Shutdown(context.Background())) })
+		return func(md pmetric.Metrics) error { return p.ConsumeMetrics(context.Background(), md) }
+	}
 }
