@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -44,7 +45,7 @@ type size struct {
 }
 
 const (
-	format   = 1
+	format   = 2
 	indexKey = "index"
 	// runningKey is there from a start to a stop.
 	runningKey = "running"
@@ -57,7 +58,6 @@ type accountRecord struct {
 	Key                 stream.Key
 	Last, Origin        pcommon.Timestamp
 	Value               float64
-	Seen                int64
 	HeldFrom, HeldUntil pcommon.Timestamp
 	HeldJoules          float64
 	Siblings            [len(siblings{})]siblingRecord
@@ -65,7 +65,6 @@ type accountRecord struct {
 
 type moreRecord struct {
 	Key      stream.Key
-	Seen     int64
 	Siblings [maxSiblings - len(siblings{})]siblingRecord
 }
 
@@ -80,7 +79,7 @@ func (p *carbonProcessor) save(ctx context.Context, client storage.Client) error
 	for _, b := range p.places.books() {
 		accounts, err := write(ctx, client, b.suffix+"/accounts", b.accounts, func(k stream.Key, a *account) accountRecord {
 			r := accountRecord{
-				Key: k, Last: a.last, Origin: a.origin, Value: a.value, Seen: a.seen,
+				Key: k, Last: a.last, Origin: a.origin, Value: a.value,
 				HeldFrom: a.held.from, HeldUntil: a.held.until, HeldJoules: a.held.joules,
 			}
 			record(r.Siblings[:], a.siblings[:])
@@ -90,7 +89,7 @@ func (p *carbonProcessor) save(ctx context.Context, client storage.Client) error
 			return err
 		}
 		more, err := write(ctx, client, b.suffix+"/more", b.more, func(k stream.Key, m *moreSiblings) moreRecord {
-			r := moreRecord{Key: k, Seen: m.seen}
+			r := moreRecord{Key: k}
 			record(r.Siblings[:], m.siblings[:])
 			return r
 		})
@@ -179,11 +178,12 @@ func (p *carbonProcessor) load(ctx context.Context, client storage.Client) error
 		classes = append(classes, p.classes.of(&grid.Intensity{Provenance: c.Provenance, Quality: c.Quality}))
 	}
 	var errs []error
+	seen := time.Now().Unix() // nobody was there to read them before
 	for _, b := range p.places.books() {
 		size := idx.Books[b.suffix]
 		errs = append(errs,
 			read(ctx, client, b.suffix+"/accounts", size.Accounts, func(r accountRecord) error {
-				a := account{last: r.Last, origin: r.Origin, value: r.Value, seen: r.Seen, held: span{r.HeldFrom, r.HeldUntil, r.HeldJoules}}
+				a := account{last: r.Last, origin: r.Origin, value: r.Value, seen: seen, held: span{r.HeldFrom, r.HeldUntil, r.HeldJoules}}
 				if err := recall(a.siblings[:], r.Siblings[:], classes); err != nil {
 					return err
 				}
@@ -191,7 +191,7 @@ func (p *carbonProcessor) load(ctx context.Context, client storage.Client) error
 				return nil
 			}),
 			read(ctx, client, b.suffix+"/more", size.More, func(r moreRecord) error {
-				m := moreSiblings{seen: r.Seen}
+				m := moreSiblings{seen: seen}
 				if err := recall(m.siblings[:], r.Siblings[:], classes); err != nil {
 					return err
 				}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -87,6 +88,42 @@ func TestTotalsOverARestart(t *testing.T) {
 	}
 }
 
+// However long the stop, streams are not forgotten before they could be read again.
+func TestTotalsOverALongStop(t *testing.T) {
+	const interval = 70 * time.Second // longer than until the first sweep
+	synctest.Test(t, func(t *testing.T) {
+		begin, m := time.Now().Add(-time.Hour), &storetest.Memory{}
+		var values []grid.Value
+		for i := range 5 { // more provenances than lie in the account
+			at := begin.Add(time.Hour + time.Duration(i)*interval)
+			values = append(values, said("DE", string(rune('a'+i)), grid.Measured, at, at.Add(interval), 360))
+		}
+		year := grid.Fixed(360, "DE", grid.Lifecycle)
+		g := fakeGrid{"DE": grid.NewFeed(lifecycle, grid.NewTimeline(values, 0, &year, always))}
+		send := func(r *run) (starts map[time.Time]float64) {
+			starts = map[time.Time]float64{}
+			time.Sleep(interval)
+			for _, p := range pointsNamed(t, r.send(energy("hw.energy", cumulative, point{"GPU-1", begin, time.Now(), 1000 * time.Since(begin).Seconds()})), "hw.emissions") {
+				starts[p.start] = p.value
+			}
+			return starts
+		}
+		first := newRunOn(t, keeping{storetest.Host(m), g}, nopSettings(), kept)
+		for range 4 {
+			send(first)
+		}
+		require.NoError(t, first.p.Shutdown(context.Background()))
+		time.Sleep(2 * time.Hour)
+		second := newRunOn(t, keeping{storetest.Host(m), g}, nopSettings(), kept)
+		total := 0.0
+		for _, grams := range send(second) {
+			total += grams
+		}
+		used := 1000 * (4*interval + 2*time.Hour).Seconds() // the first reading is a base
+		assert.InEpsilon(t, used/joulesPerKWh*360, total, 1e-9)
+	})
+}
+
 func TestManyStreamsAreKept(t *testing.T) {
 	m := &storetest.Memory{}
 	host := keeping{storetest.Host(m), fakeGrid{"DE": known()}}
@@ -117,7 +154,7 @@ func TestBrokenStateIsNotUsed(t *testing.T) {
 			return bytes.ReplaceAll(content, []byte(`{"format"`), []byte(`{{`))
 		},
 		"another format": func(_ string, content []byte) []byte {
-			return bytes.ReplaceAll(content, []byte(`"format":1`), []byte(`"format":9`))
+			return bytes.ReplaceAll(content, []byte(`"format":2`), []byte(`"format":9`))
 		},
 		"cut off": func(key string, content []byte) []byte {
 			if key == indexKey {
