@@ -36,6 +36,20 @@ type span struct {
 	joules      float64
 }
 
+// horizon is how far back an account may count.
+type horizon struct {
+	watched pcommon.Timestamp // since when this processor sees all that begins
+	gap     time.Duration     // the longest silence of a stream that is told of; 0 is any
+	forget  time.Duration     // the silence after which a stream's account is gone
+}
+
+// seesAll reports whether the whole value of a stream without an account is this processor's to tell. One that began
+// longer ago than a stream may be silent has been told of, by another processor or before it was forgotten.
+func (h horizon) seesAll(r reading) bool {
+	age := time.Duration(r.time - r.start) //nolint:gosec // the start is before
+	return age <= h.forget && (h.gap == 0 || age <= h.gap)
+}
+
 // booking is what an account made of a reading.
 type booking int
 
@@ -49,7 +63,7 @@ const (
 	// overlap: the input started anew before it was last read, or has an earlier start again: a new base,
 	// since the two may count the same energy.
 	overlap
-	// silent: there was no reading for longer than is told of: a new base, and a new start.
+	// silent: there was no reading for longer than is told of, or ever: a new base, and a new start.
 	silent
 	// outOfOrder: a reading older than the last. Nothing changed.
 	outOfOrder
@@ -72,27 +86,29 @@ func (b booking) leftOut() reason {
 }
 
 // book takes a reading and returns the energy that is new. Of a stream not seen before that is the whole
-// value if the stream began no earlier than watched; otherwise the reading is the base.
-func (a *account) book(r reading, watched pcommon.Timestamp, maxGap time.Duration) (span, booking) {
+// value if the horizon has all of it; otherwise the reading is the base.
+func (a *account) book(r reading, h horizon) (span, booking) {
 	if a.last != 0 && r.time < a.last {
 		return span{}, outOfOrder
 	}
-	s, outcome := a.growth(r, watched)
-	if maxGap > 0 && a.last != 0 && r.time-a.last > pcommon.Timestamp(maxGap) && s.from < r.time {
+	s, outcome := a.growth(r, h)
+	if h.gap > 0 && a.last != 0 && r.time-a.last > pcommon.Timestamp(h.gap) && s.from < r.time {
 		s, outcome = span{r.time, r.time, 0}, silent
 	}
 	a.last, a.value, a.origin = r.time, r.value, r.start
 	return s, outcome
 }
 
-func (a *account) growth(r reading, watched pcommon.Timestamp) (span, booking) {
+func (a *account) growth(r reading, h horizon) (span, booking) {
 	whole, base := span{r.start, r.time, r.value}, span{r.time, r.time, 0}
 	newStart := r.start > a.origin
 	switch {
-	case a.last == 0 && r.startKnown() && r.start >= watched:
+	case a.last == 0 && (!r.startKnown() || r.start < h.watched):
+		return base, opened
+	case a.last == 0 && h.seesAll(r):
 		return whole, booked
 	case a.last == 0:
-		return base, opened
+		return base, silent
 	case newStart && r.start >= a.last && r.startKnown():
 		return whole, booked
 	case newStart && r.start >= a.last:

@@ -13,7 +13,7 @@ import (
 )
 
 func TestAccount(t *testing.T) {
-	const watched = 100
+	sees := horizon{watched: 100, forget: 1000}
 	type step struct {
 		reading
 		booking booking
@@ -35,6 +35,10 @@ func TestAccount(t *testing.T) {
 		"a counter that starts while we watch counts whole": {start: 105, steps: []step{
 			{reading{105, 110, 5}, booked, 5},
 			{reading{105, 120, 8}, booked, 8},
+		}},
+		"a counter that starts while we watch and comes late is a base, and said": {start: 1106, steps: []step{
+			{reading{105, 1106, 5}, silent, 0},
+			{reading{105, 1120, 8}, booked, 3},
 		}},
 		"a counter that says it starts now is a base": {start: 110, steps: []step{
 			{reading{110, 110, 0}, opened, 0},
@@ -81,7 +85,7 @@ func TestAccount(t *testing.T) {
 			var a account
 			joules := 0.0
 			for i, s := range tc.steps {
-				got, outcome := a.book(s.reading, watched, 0)
+				got, outcome := a.book(s.reading, sees)
 				joules += got.joules
 				require.Equal(t, s.booking, outcome, "step %d", i)
 				require.Equal(t, s.joules, joules, "step %d", i) //nolint:testifylint // exact: nothing but sums of small integers
@@ -102,7 +106,7 @@ func TestAccountIsMonotonicAndConserves(t *testing.T) {
 			until                 pcommon.Timestamp
 		)
 		take := func(r reading) {
-			s, _ := a.book(r, 5, 0)
+			s, _ := a.book(r, horizon{watched: 5, forget: 1000})
 			assert.GreaterOrEqual(t, s.joules, 0.0)
 			assert.True(t, s.joules == 0 || s.from >= until, "no time is booked twice")
 			joules, until = joules+s.joules, max(until, s.until)

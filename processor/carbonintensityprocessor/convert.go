@@ -101,7 +101,7 @@ func (c *conversion) cumulative(point pmetric.NumberDataPoint, joules float64) {
 	ok := c.site.book.accounts.Do(c.id, id, func(a *account) {
 		var s span
 		before := a.value
-		s, outcome = a.book(r, c.watched, c.maxGap)
+		s, outcome = a.book(r, c.horizon)
 		a.seen = c.now.Unix()
 		switch outcome {
 		case outOfOrder:
@@ -129,7 +129,7 @@ func (c *conversion) cumulative(point pmetric.NumberDataPoint, joules float64) {
 	}
 }
 
-// reset begins anew: somebody else may have told of this stream since.
+// reset begins anew: somebody else may have told of this stream since, or it was told of and forgotten.
 func (c *conversion) reset(a *account, id stream.ID, before float64) {
 	held, _ := a.release()
 	c.skipped.lose(c.ctx, tooLong, max(a.value-before, 0)+held.joules)

@@ -38,9 +38,7 @@ type carbonProcessor struct {
 	revisions *revisions
 	settling  *settling
 	version   string
-	maxGap    time.Duration
-	maxStale  time.Duration
-	watched   pcommon.Timestamp // since when this processor sees all that begins
+	horizon   horizon
 	skipped   *skipped
 	id        component.ID
 	logger    *zap.Logger
@@ -75,8 +73,7 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 		certainty: newCertainty(cfg, telemetry, set.Logger),
 		revisions: newRevisions(cfg, telemetry),
 		version:   set.BuildInfo.Version,
-		maxGap:    cfg.MaxGap,
-		maxStale:  cfg.MaxStale,
+		horizon:   horizon{gap: cfg.MaxGap, forget: cfg.MaxStale},
 		id:        set.ID,
 		logger:    set.Logger,
 		skipped:   newSkipped(telemetry, set.Logger),
@@ -224,7 +221,7 @@ func (p *carbonProcessor) start(ctx context.Context, host component.Host) error 
 			p.logger.Warn("The emissions of energy in the storage are not told, since settle_delay was taken out: set it again to have them", zap.Uint64("batches", left.End-left.Begin))
 		}
 	}
-	p.watched = pcommon.NewTimestampFromTime(time.Now())
+	p.horizon.watched = pcommon.NewTimestampFromTime(time.Now())
 	sweeping, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	if p.settling != nil {
@@ -239,7 +236,7 @@ func (p *carbonProcessor) start(ctx context.Context, host component.Host) error 
 
 // sweep forgets streams that have been silent for long, so that others find a place.
 func (p *carbonProcessor) sweep(ctx context.Context) {
-	ticker := time.NewTicker(min(time.Minute, p.maxStale))
+	ticker := time.NewTicker(min(time.Minute, p.horizon.forget))
 	defer ticker.Stop()
 	for {
 		select {
@@ -252,12 +249,12 @@ func (p *carbonProcessor) sweep(ctx context.Context) {
 }
 
 func (p *carbonProcessor) forget(now time.Time) {
-	stale := func(seen int64) bool { return now.Sub(time.Unix(seen, 0)) > p.maxStale }
+	stale := func(seen int64) bool { return now.Sub(time.Unix(seen, 0)) > p.horizon.forget }
 	if p.foreign != nil {
-		p.foreign.Sweep(now.Add(-p.maxStale))
+		p.foreign.Sweep(now.Add(-p.horizon.forget))
 	}
 	p.making.sweep(now.Add(-embodied.MaxGap))
-	p.certainty.sweep(now.Add(-p.maxStale))
+	p.certainty.sweep(now.Add(-p.horizon.forget))
 	p.revisions.sweep(stale)
 	for _, b := range p.places.books() {
 		b.accounts.Sweep(func(a *account) bool { return stale(a.seen) })

@@ -43,7 +43,7 @@ var reasons = [...]struct{ name, remedy string }{
 	noFactor:        {"no_factor", "nothing is known of the grid at the time: add a provider, or static at the end of the list"},
 	noMarginal:      {"no_marginal", "nothing is known of the marginal intensity at the time and place: its other emissions are told; map the zone to one that a marginal provider covers"},
 	classLimit:      {"class_limit", "a stream's emissions have had more provenances than are kept apart: restart the collector, and tell us"},
-	tooLong:         {"gap", "a stream was silent for longer than max_gap: if it was not converted elsewhere meanwhile, raise max_gap"},
+	tooLong:         {"gap", "a stream was silent for longer than max_gap, or comes after longer than that or max_stale: if it was not converted elsewhere or before, raise max_gap, or max_stale"},
 	badValue:        {"value", "a value is negative, infinite or not a number, or has no time: check its source"},
 }
 

@@ -167,7 +167,7 @@ func TestEnergyWithoutAFactorIsCounted(t *testing.T) {
 			set := nopSettings()
 			set.TelemetrySettings = telemetry.NewTelemetrySettings()
 			r := newRunOn(t, fakeGrid{"DE": known(said("DE", "a", grid.Measured, start, start.Add(time.Hour), 0))}, set, live)
-			got := grams(r.send(energy("hw.energy", temporality, point{"GPU-1", start, start.Add(6 * time.Hour), 600})), "hw.emissions")
+			got := grams(r.send(energy("hw.energy", temporality, point{"GPU-1", start, start, 0}, point{"GPU-1", start, start.Add(6 * time.Hour), 600})), "hw.emissions")
 			assert.Equal(t, map[[3]string]float64{{"DE", "a", "measured"}: 0, {"DE", "a", "stale"}: 0}, got, "0 is an intensity")
 			assert.InDelta(t, 300.0, unconverted(t, telemetry)["no_factor"], 1e-9, "beyond what is carried")
 		})
@@ -344,6 +344,7 @@ func TestGramsAreTheIntegral(t *testing.T) {
 			want += 300 * length.Seconds() * v.GramsPerKWh / 3.6e6
 		}
 		r := newRunOn(t, fakeGrid{"DE": known(values...)}, nopSettings(), live)
+		r.send(energy("hw.energy", cumulative, point{"GPU-1", begin, begin, 0}))
 		last := map[[3]string]float64{}
 		for now := begin; now.Before(at); {
 			now = now.Add(time.Duration(rapid.IntRange(100, 3*3600_000).Draw(rt, "ms")) * time.Millisecond)
