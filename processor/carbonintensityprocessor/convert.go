@@ -34,6 +34,7 @@ type conversion struct {
 	corrected   bool
 	out         pmetric.NumberDataPointSlice
 	now         time.Time
+	sees        horizon // of the processor that took the energy
 }
 
 // convert appends to emissions what the points of energy, the metric identified by id, caused.
@@ -101,7 +102,7 @@ func (c *conversion) cumulative(point pmetric.NumberDataPoint, joules float64) {
 	ok := c.site.book.accounts.Do(c.id, id, func(a *account) {
 		var s span
 		before := a.value
-		s, outcome = a.book(r, c.horizon)
+		s, outcome = a.book(r, c.sees)
 		a.seen = c.now.Unix()
 		switch outcome {
 		case outOfOrder:

@@ -94,7 +94,7 @@ func (p *carbonProcessor) processMetrics(ctx context.Context, md pmetric.Metrics
 			p.foreign.Translate(rm)
 		}
 		if p.settling == nil {
-			p.processResource(ctx, rm, now)
+			p.processResource(ctx, rm, now, p.horizon)
 		}
 	}
 	return md, nil
@@ -109,17 +109,18 @@ func (p *carbonProcessor) settleLater(next consumer.Metrics) bool {
 	p.settling = &settling{
 		next: next, delay: cfg.SettleDelay, most: cfg.SettleMaxBytes, logger: p.logger,
 		early: func() { p.telemetry.CarbonintensitySettlingEarly.Add(context.Background(), 1) },
-		convert: func(ctx context.Context, md pmetric.Metrics) {
-			now := time.Now()
+		convert: func(ctx context.Context, md pmetric.Metrics, watched pcommon.Timestamp) {
+			now, horizon := time.Now(), p.horizon
+			horizon.watched = watched
 			for _, rm := range md.ResourceMetrics().All() {
-				p.processResource(ctx, rm, now)
+				p.processResource(ctx, rm, now, horizon)
 			}
 		},
 	}
 	return true
 }
 
-func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.ResourceMetrics, now time.Time) {
+func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.ResourceMetrics, now time.Time, sees horizon) {
 	var (
 		scopes   = rm.ScopeMetrics()
 		inputs   = scopes.Len()
@@ -152,7 +153,7 @@ func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.Resour
 				emissions.SetDescription("CO2e emitted to provide the energy.")
 				emissions.SetUnit("g")
 				c := conversion{
-					carbonProcessor: p, ctx: ctx, now: now, name: energy.Name(), subject: subject,
+					carbonProcessor: p, ctx: ctx, now: now, sees: sees, name: energy.Name(), subject: subject,
 					site: site, id: id, metrics: out,
 				}
 				if site.book == p.places.location {
@@ -213,8 +214,9 @@ func (p *carbonProcessor) start(ctx context.Context, host component.Host) error 
 	if p.storage, err = store.Open(ctx, host, p.places.config.Storage, component.KindProcessor, p.id); err != nil {
 		return err
 	}
+	totals := false // go on
 	if p.storage != nil {
-		if err := p.begin(ctx, p.storage); err != nil {
+		if totals, err = p.begin(ctx, p.storage); err != nil {
 			p.logger.Warn("what was kept cannot be used, or not all of it: emissions of these streams begin at 0", zap.Error(err))
 		}
 		if left, err := whatWaits(ctx, p.storage); p.settling == nil && err == nil && left.Begin < left.End {
@@ -225,7 +227,7 @@ func (p *carbonProcessor) start(ctx context.Context, host component.Host) error 
 	sweeping, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	if p.settling != nil {
-		if err := p.settling.open(ctx, p.storage); err != nil {
+		if err := p.settling.open(ctx, p.storage, p.horizon.watched, totals); err != nil {
 			p.logger.Warn("what waited to be settled cannot be read: its emissions are not told", zap.Error(err))
 		}
 		p.sweeping.Go(func() { p.settling.run(sweeping) })

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.uber.org/zap"
 )
@@ -24,12 +25,15 @@ import (
 // time is settled. Then it tells the emissions. What waits is in the storage if there is one, so that a crash
 // does not lose it, and streams that have ended are told like others.
 type settling struct {
-	next    consumer.Metrics
-	delay   time.Duration
-	most    int64 // bytes
-	convert func(context.Context, pmetric.Metrics)
+	next  consumer.Metrics
+	delay time.Duration
+	most  int64 // bytes
+	// convert tells the emissions of energy that was taken by a processor that watched from then on.
+	convert func(ctx context.Context, md pmetric.Metrics, watched pcommon.Timestamp)
 	early   func() // counts what is told before its time
 	logger  *zap.Logger
+	watched pcommon.Timestamp // since when this processor sees all that begins
+	forgot  pcommon.Timestamp // until when what was told has been forgotten, 0 if nothing has
 
 	mu      sync.Mutex
 	client  storage.Client // nil: memory
@@ -54,9 +58,29 @@ type waiting struct {
 
 const (
 	waitingKey = "settling"
-	// arrival is how many bytes of a copy say when it came.
-	arrival = 8
+	// headingSize is how many bytes of a copy are its heading.
+	headingSize = 16
 )
+
+// heading is what a copy begins with.
+type heading struct {
+	came    time.Time
+	watched pcommon.Timestamp // since when the processor that took it saw all that began
+}
+
+func (h heading) append(content []byte) []byte {
+	record := binary.LittleEndian.AppendUint64(make([]byte, 0, headingSize+len(content)), uint64(h.came.UnixNano()))
+	return append(binary.LittleEndian.AppendUint64(record, uint64(h.watched)), content...)
+}
+
+func parse(record []byte) (h heading, content []byte, err error) {
+	if len(record) < headingSize {
+		return h, nil, errors.New("it is cut off")
+	}
+	h.came = time.Unix(0, int64(binary.LittleEndian.Uint64(record)))
+	h.watched = pcommon.Timestamp(binary.LittleEndian.Uint64(record[headingSize/2:]))
+	return h, record[headingSize:], nil
+}
 
 func copyKey(n uint64) string { return fmt.Sprintf("%s/%d", waitingKey, n) }
 
@@ -77,7 +101,7 @@ func (s *settling) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error
 	if err != nil {
 		return err
 	}
-	record := append(binary.LittleEndian.AppendUint64(nil, uint64(time.Now().UnixNano())), content...)
+	record := heading{time.Now(), s.watched}.append(content)
 	for s.full(len(record)) {
 		s.early()
 		if err := s.tell(ctx); err != nil {
@@ -166,10 +190,14 @@ func (s *settling) due(ctx context.Context) bool {
 	}
 	if s.oldest.n != s.waiting.Begin || s.oldest.at.IsZero() {
 		record, err := s.get(ctx, s.waiting.Begin)
-		if err != nil || len(record) < arrival {
+		if err != nil {
 			return true // taking it says what is wrong
 		}
-		s.oldest.n, s.oldest.at = s.waiting.Begin, time.Unix(0, int64(binary.LittleEndian.Uint64(record)))
+		h, _, err := parse(record)
+		if err != nil {
+			return true
+		}
+		s.oldest.n, s.oldest.at = s.waiting.Begin, h.came
 	}
 	return time.Since(s.oldest.at) >= s.delay
 }
@@ -185,11 +213,11 @@ func (s *settling) tell(ctx context.Context) error {
 	s.telling.Lock()
 	defer s.telling.Unlock()
 	if s.untold == nil {
-		md, err := s.take(ctx)
+		md, watched, err := s.take(ctx)
 		if err != nil {
 			return err
 		}
-		s.emit(ctx, md)
+		s.emit(ctx, md, max(watched, s.forgot))
 		if md.ResourceMetrics().Len() == 0 {
 			return nil
 		}
@@ -205,12 +233,12 @@ func (s *settling) tell(ctx context.Context) error {
 }
 
 // emit leaves what the energy emitted in its place.
-func (s *settling) emit(ctx context.Context, md pmetric.Metrics) {
+func (s *settling) emit(ctx context.Context, md pmetric.Metrics, watched pcommon.Timestamp) {
 	inputs := make([]int, 0, md.ResourceMetrics().Len())
 	for _, rm := range md.ResourceMetrics().All() {
 		inputs = append(inputs, rm.ScopeMetrics().Len())
 	}
-	s.convert(ctx, md)
+	s.convert(ctx, md, watched)
 	i := 0
 	md.ResourceMetrics().RemoveIf(func(rm pmetric.ResourceMetrics) bool {
 		seen := 0
@@ -221,16 +249,16 @@ func (s *settling) emit(ctx context.Context, md pmetric.Metrics) {
 }
 
 // take removes the oldest copy before it is told: rather once too few than twice.
-func (s *settling) take(ctx context.Context) (md pmetric.Metrics, err error) {
+func (s *settling) take(ctx context.Context) (md pmetric.Metrics, watched pcommon.Timestamp, err error) {
 	md = pmetric.NewMetrics()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.waiting.Begin == s.waiting.End {
-		return md, nil
+		return md, 0, nil
 	}
 	record, err := s.get(ctx, s.waiting.Begin)
 	if err != nil {
-		return md, err
+		return md, 0, err
 	}
 	after := s.waiting
 	after.Begin++
@@ -243,44 +271,61 @@ func (s *settling) take(ctx context.Context) (md pmetric.Metrics, err error) {
 			obsolete = append(obsolete, storage.DeleteOperation(copyKey(s.waiting.Begin-1)))
 		}
 		if err := s.write(ctx, after, obsolete...); err != nil {
-			return md, err
+			return md, 0, err
 		}
 	}
 	s.waiting = after
-	if parsed, err := parse(record); err != nil {
+	if h, kept, err := read(record); err != nil {
 		s.logger.Warn("Energy that was kept cannot be read: its emissions are not told", zap.Error(err))
 	} else {
-		md = parsed
+		md, watched = kept, h.watched
 	}
-	return md, nil
+	return md, watched, nil
 }
 
-func parse(record []byte) (pmetric.Metrics, error) {
-	if len(record) < arrival {
-		return pmetric.Metrics{}, errors.New("it is cut off")
+func read(record []byte) (h heading, md pmetric.Metrics, err error) {
+	h, content, err := parse(record)
+	if err == nil {
+		md, err = (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(content)
 	}
-	return (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(record[arrival:])
+	return h, md, err
 }
 
-// open goes on with what waited when the last process ended, from the readings that it told last.
-func (s *settling) open(ctx context.Context, client storage.Client) error {
+// open goes on with what waited when the last process ended, with its totals, or without: then from the readings that
+// it told last.
+func (s *settling) open(ctx context.Context, client storage.Client, watched pcommon.Timestamp, totals bool) error {
+	s.watched = watched
 	if client == nil {
 		s.memory = map[uint64][]byte{}
 		return nil
 	}
 	s.client = client
 	var err error
-	if s.waiting, err = whatWaits(ctx, client); err != nil || s.waiting.Begin == 0 {
+	if s.waiting, err = whatWaits(ctx, client); err != nil || s.waiting.Begin == 0 || totals {
 		return err
 	}
+	s.forgot = watched // if it is not known what was told last
 	record, err := client.Get(ctx, copyKey(s.waiting.Begin-1))
 	if err != nil || record == nil {
 		return err
 	}
-	if told, err := parse(record); err == nil {
-		s.convert(ctx, told)
+	if h, last, err := read(record); err == nil {
+		s.forgot = pcommon.NewTimestampFromTime(h.came)
+		keepCumulative(last)
+		s.convert(ctx, last, s.forgot)
 	}
 	return nil
+}
+
+// keepCumulative leaves the readings that later ones are counted from.
+func keepCumulative(md pmetric.Metrics) {
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, sm := range rm.ScopeMetrics().All() {
+			sm.Metrics().RemoveIf(func(m pmetric.Metric) bool {
+				return m.Sum().AggregationTemporality() != pmetric.AggregationTemporalityCumulative
+			})
+		}
+	}
 }
 
 func whatWaits(ctx context.Context, client storage.Client) (w waiting, err error) {

@@ -191,6 +191,61 @@ func TestWhatWaitsSurvives(t *testing.T) {
 	}
 }
 
+// A pod that began and ended while its emissions wait is told by the next process, though that began later. What was told
+// of a stream before is not told again.
+func TestAPodThatWaitsIsToldAfterARestart(t *testing.T) {
+	for name, tc := range map[string]struct{ others, killed, spoilt bool }{
+		"stopped":                         {},
+		"stopped, after others were told": {others: true},
+		"killed":                          {killed: true},
+		"killed, after others were told":  {others: true, killed: true},
+		"its totals cannot be used":       {others: true, spoilt: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin, memory := time.Now(), &storetest.Memory{}
+				settings := with(settled, map[string]any{"storage": "file_storage", "settle_delay": "1h"})
+				var values []grid.Value
+				for i := range 80 {
+					at := begin.Add(time.Duration(i) * time.Minute)
+					values = append(values, said("DE", "a", grid.Measured, at, at.Add(time.Minute), float64(900-10*i)))
+				}
+				g := fakeGrid{"DE": known(values...)}
+				sink, next := &refusing{}, &refusing{}
+				p := instance(t, keeping{storetest.Host(memory), g}, nopSettings(), settings, sink)
+				time.Sleep(time.Minute)
+				want := 0.0
+				for i := 1; i < 10; i++ {
+					time.Sleep(time.Minute)
+					want += 60_000 / joulesPerKWh * values[i].GramsPerKWh
+					require.NoError(t, p.ConsumeMetrics(t.Context(), joulesAt("older", begin.Add(time.Minute), time.Now(), 60_000*float64(i))))
+				}
+				if tc.others {
+					time.Sleep(56 * time.Minute)
+				}
+				pod := time.Now()
+				time.Sleep(30 * time.Second)
+				require.NoError(t, p.ConsumeMetrics(t.Context(), joulesAt("pod", pod, time.Now(), joulesPerKWh))) // its last joules too
+				want += values[int(pod.Sub(begin).Minutes())].GramsPerKWh
+				left, before := memory.Copy(), sink.AllMetrics()
+				require.NoError(t, p.Shutdown(t.Context()))
+				if !tc.killed {
+					left = memory
+				}
+				if tc.spoilt {
+					require.NoError(t, left.Set(t.Context(), indexKey, []byte("?")))
+				}
+				p = instance(t, keeping{storetest.Host(left), g}, nopSettings(), settings, next)
+				time.Sleep(2 * time.Hour)
+				by, total := told(append(before, next.AllMetrics()...))
+				assert.InEpsilon(t, want, total, 1e-9, "%v", by)
+				assert.Equal(t, tc.others, len(before) > 10, "others were told")
+				require.NoError(t, p.Shutdown(t.Context()))
+			})
+		})
+	}
+}
+
 // A backend that is away gets what settled meanwhile; energy that it refused is sent again, and not counted twice.
 func TestSettledWhileTheBackendIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -143,34 +143,35 @@ func writeAll[R any](ctx context.Context, client storage.Client, name string, al
 
 func chunkKey(name string, chunk int) string { return fmt.Sprintf("%s/%d", name, chunk) }
 
-// begin loads what was kept. It says so if the last process did not stop, but ended.
-func (p *carbonProcessor) begin(ctx context.Context, client storage.Client) error {
+// begin loads what was kept, and reports whether totals go on. It says so if the last process did not stop, but ended.
+func (p *carbonProcessor) begin(ctx context.Context, client storage.Client) (totals bool, err error) {
 	running, err := client.Get(ctx, runningKey)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if running != nil {
 		p.telemetry.CarbonintensityRestartsUnclean.Add(ctx, 1)
 		p.logger.Warn("The last process did not stop, but ended: emissions begin at 0 with new start times, and what had been read and not yet sent is missing")
 	}
-	return errors.Join(p.load(ctx, client), client.Set(ctx, runningKey, []byte{1}))
+	totals, err = p.load(ctx, client)
+	return totals, errors.Join(err, client.Set(ctx, runningKey, []byte{1}))
 }
 
 // load takes the state of a processor that has stopped; there is none after one that was killed.
-func (p *carbonProcessor) load(ctx context.Context, client storage.Client) error {
+func (p *carbonProcessor) load(ctx context.Context, client storage.Client) (whole bool, err error) {
 	content, err := client.Get(ctx, indexKey)
 	if err != nil || content == nil {
-		return err
+		return false, err
 	}
 	if err := client.Delete(ctx, indexKey); err != nil {
-		return err
+		return false, err
 	}
 	var idx index
 	if err := json.Unmarshal(content, &idx); err != nil {
-		return err
+		return false, err
 	}
 	if idx.Format != format {
-		return fmt.Errorf("it has format %d, this version reads %d", idx.Format, format)
+		return false, fmt.Errorf("it has format %d, this version reads %d", idx.Format, format)
 	}
 	p.making.restore(idx.Embodied)
 	classes := []class{0}
@@ -182,7 +183,7 @@ func (p *carbonProcessor) load(ctx context.Context, client storage.Client) error
 	for _, b := range p.places.books() {
 		size := idx.Books[b.suffix]
 		errs = append(errs,
-			read(ctx, client, b.suffix+"/accounts", size.Accounts, func(r accountRecord) error {
+			restore(ctx, client, b.suffix+"/accounts", size.Accounts, func(r accountRecord) error {
 				a := account{last: r.Last, origin: r.Origin, value: r.Value, seen: seen, held: span{r.HeldFrom, r.HeldUntil, r.HeldJoules}}
 				if err := recall(a.siblings[:], r.Siblings[:], classes); err != nil {
 					return err
@@ -190,7 +191,7 @@ func (p *carbonProcessor) load(ctx context.Context, client storage.Client) error
 				b.accounts.Restore(r.Key, a)
 				return nil
 			}),
-			read(ctx, client, b.suffix+"/more", size.More, func(r moreRecord) error {
+			restore(ctx, client, b.suffix+"/more", size.More, func(r moreRecord) error {
 				m := moreSiblings{seen: seen}
 				if err := recall(m.siblings[:], r.Siblings[:], classes); err != nil {
 					return err
@@ -200,12 +201,12 @@ func (p *carbonProcessor) load(ctx context.Context, client storage.Client) error
 			}))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return err // what corrects emissions that begin at 0 would be wrong
+		return false, err // what corrects emissions that begin at 0 would be wrong
 	}
-	return p.revisions.load(ctx, client, idx.Revisions, classes)
+	return true, p.revisions.load(ctx, client, idx.Revisions, classes)
 }
 
-func read[R any](ctx context.Context, client storage.Client, name string, chunks int, take func(R) error) error {
+func restore[R any](ctx context.Context, client storage.Client, name string, chunks int, take func(R) error) error {
 	var one R
 	for chunk := range chunks {
 		content, err := client.Get(ctx, chunkKey(name, chunk))
