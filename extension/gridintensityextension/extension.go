@@ -190,7 +190,7 @@ func (e *gridIntensity) newZone(name string, signal grid.Signal) (*zone, error) 
 		z.since = always
 	}
 	z.feed = grid.NewFeed(chain[0], grid.NewTimeline(nil, e.config.MaxCarry, z.fallback, z.since))
-	z.feed.WithLosses = withLosses
+	z.feed.WithLosses, z.feed.History = withLosses, e.config.History
 	return z, nil
 }
 

@@ -354,6 +354,12 @@ func TestLossesAreSaid(t *testing.T) {
 	assert.Equal(t, []string{"a"}, h.feed("DE").WithLosses)
 }
 
+func TestHistoryIsSaid(t *testing.T) {
+	script(t, "a")
+	h := run(t, storetest.Host(nil), func(c *Config) { c.History = 5 * time.Hour })
+	assert.Equal(t, 5*time.Hour, h.feed("DE").History)
+}
+
 func TestTwoNamesOfOneZone(t *testing.T) {
 	script(t, "a")
 	h := run(t, storetest.Host(nil), func(c *Config) { c.Providers[0].Zones = map[string]string{"Germany": "DE"} })

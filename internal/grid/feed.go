@@ -21,6 +21,8 @@ type Feed struct {
 	Of Provenance
 	// WithLosses are the sources whose numbers have the losses of the grid in them.
 	WithLosses []string
+	// History is how far back the source may still come to know what it does not; 0: it knows all that it ever will.
+	History time.Duration
 
 	timeline atomic.Pointer[Timeline]
 	wanted   atomic.Int64 // Unix ns, 0 if nothing is

@@ -17,8 +17,7 @@ type account struct {
 	value  float64           // the last reading, in J
 	seen   int64             // when the last reading came, in Unix seconds
 
-	held span // energy that waits for its intensity
-
+	waits    bool // some of its energy is held
 	siblings siblings
 }
 
@@ -46,7 +45,7 @@ type horizon struct {
 // seesAll reports whether the whole value of a stream without an account is this processor's to tell. One that began
 // longer ago than a stream may be silent has been told of, by another processor or before it was forgotten.
 func (h horizon) seesAll(r reading) bool {
-	age := time.Duration(r.time - r.start) //nolint:gosec // the start is before
+	age := time.Duration(r.time - r.start)
 	return age <= h.forget && (h.gap == 0 || age <= h.gap)
 }
 
@@ -120,18 +119,4 @@ func (a *account) growth(r reading, h horizon) (span, booking) {
 	default:
 		return span{a.last, r.time, r.value - a.value}, booked
 	}
-}
-
-// hold keeps energy until its intensity is known.
-func (a *account) hold(s span) {
-	if a.held.until == 0 {
-		a.held.from = s.from
-	}
-	a.held.until, a.held.joules = s.until, a.held.joules+s.joules
-}
-
-// release takes what was held.
-func (a *account) release() (held span, ok bool) {
-	held, a.held = a.held, span{}
-	return held, held.until != 0
 }

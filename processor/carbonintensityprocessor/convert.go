@@ -6,11 +6,13 @@ package carbonintensityprocessor
 import (
 	"context"
 	"math"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/stream"
 )
 
@@ -18,8 +20,8 @@ import (
 type conversion struct {
 	*carbonProcessor
 
-	ctx  context.Context //nolint:containedctx // lives as long as the call
-	name string
+	ctx context.Context //nolint:containedctx // lives as long as the call
+	source
 	site *site
 	id   stream.ID
 	// subject is whose emissions they are, ratings how well they are known; nil if that is not asked for.
@@ -35,15 +37,47 @@ type conversion struct {
 	out         pmetric.NumberDataPointSlice
 	now         time.Time
 	sees        horizon // of the processor that took the energy
+	final       bool    // what is not known now stays so
 }
 
-// convert appends to emissions what the points of energy, the metric identified by id, caused.
-func (c *conversion) convert(energy pmetric.Metric, emissions pmetric.Sum) {
-	temporality := energy.Sum().AggregationTemporality()
-	emissions.SetAggregationTemporality(temporality)
-	emissions.SetIsMonotonic(true)
-	in := energy.Sum().DataPoints()
-	c.out = emissions.DataPoints()
+// source is where a metric is from.
+type source struct {
+	rm       pmetric.ResourceMetrics
+	scope    pcommon.InstrumentationScope
+	energy   pmetric.Metric
+	resource stream.ID
+}
+
+// newConversion appends the metric that the emissions of a source at a site are told by.
+func (p *carbonProcessor) newConversion(ctx context.Context, from source, at *site, out pmetric.MetricSlice, now time.Time) conversion {
+	subject := strings.TrimSuffix(from.energy.Name(), ".energy")
+	emissions := out.AppendEmpty()
+	emissions.SetName(subject + ".emissions" + at.book.suffix)
+	emissions.SetDescription("CO2e emitted to provide the energy.")
+	emissions.SetUnit("g")
+	sum := emissions.SetEmptySum()
+	sum.SetAggregationTemporality(from.energy.Sum().AggregationTemporality())
+	sum.SetIsMonotonic(true)
+	c := conversion{
+		carbonProcessor: p, ctx: ctx, now: now, source: from, subject: subject, site: at, metrics: out, out: sum.DataPoints(),
+		id: from.id(), sees: p.horizon,
+	}
+	if at.book == p.places.location {
+		c.follow = p.revisions != nil && p.revisions.config.follows(from.energy.Name())
+		c.ratings = p.certainty.begin(from.resource, subject)
+	}
+	return c
+}
+
+func (s source) id() stream.ID { return s.resource.Scope(s.scope).Metric(s.energy) }
+
+func (s source) isDelta() bool {
+	return s.energy.Sum().AggregationTemporality() == pmetric.AggregationTemporalityDelta
+}
+
+// convert appends what the points of the energy caused.
+func (c *conversion) convert() {
+	in, deltas := c.energy.Sum().DataPoints(), c.isDelta()
 	c.out.EnsureCapacity(in.Len())
 	for _, point := range in.All() {
 		joules := value(point)
@@ -51,8 +85,8 @@ func (c *conversion) convert(energy pmetric.Metric, emissions pmetric.Sum) {
 		case point.Flags().NoRecordedValue():
 			c.gap(point)
 		case !(joules >= 0 && joules <= math.MaxFloat64) || point.Timestamp() == 0:
-			c.skipped.add(c.ctx, badValue, c.name, 1)
-		case temporality == pmetric.AggregationTemporalityDelta:
+			c.skipped.add(c.ctx, badValue, c.energy.Name(), 1)
+		case deltas:
 			c.delta(point, joules)
 		default:
 			c.cumulative(point, joules)
@@ -67,25 +101,22 @@ func (c *conversion) gap(point pmetric.NumberDataPoint) {
 	}
 }
 
-// delta keeps no state: what is not known now stays so.
+// delta keeps no state but what waits.
 func (c *conversion) delta(point pmetric.NumberDataPoint, joules float64) {
 	from := point.StartTimestamp()
 	if from == 0 || from > point.Timestamp() {
 		from = point.Timestamp()
 	}
+	id := c.id.Point(point.Attributes())
 	var found [maxSiblings]sibling
-	c.site.split(span{from, point.Timestamp(), joules}, func(share share) {
-		switch s := find(found[:], share.class); {
-		case share.class == 0:
-			c.skipped.lose(c.ctx, c.site.book.unknown, share.joules)
-		case s == nil:
-			c.skipped.lose(c.ctx, classLimit, share.joules)
-		default:
+	c.settleDelta(id, point, span{from, point.Timestamp(), joules}, func(share share) {
+		if s := find(found[:], share.class); s != nil {
 			s.add(share.class, share.start, share.grams)
-			c.doubt(point, share)
+		} else {
+			c.skipped.lose(c.ctx, classLimit, share.joules)
 		}
 	})
-	c.revise(c.id.Point(point.Attributes()), point)
+	c.revise(id, point)
 	for i := range found {
 		s := &found[i]
 		if s.class == 0 {
@@ -93,6 +124,30 @@ func (c *conversion) delta(point pmetric.NumberDataPoint, joules float64) {
 		}
 		c.classes.appendGrams(c.out, point, s.class, point.StartTimestamp(), point.Timestamp(), s.grams)
 	}
+}
+
+// settleDelta books what is known of a span. What is not waits.
+func (c *conversion) settleDelta(id stream.ID, point pmetric.NumberDataPoint, s span, book func(share)) {
+	c.split(s, func(share share) {
+		c.doubt(point, share)
+		book(share)
+	}, func(unknown span, on *grid.Timeline) { c.hold(id, point, unknown, on) })
+}
+
+// split divides a span by what is known of its time.
+func (c *conversion) split(s span, book func(share), wait func(span, *grid.Timeline)) {
+	timeline := c.site.feed.Timeline()
+	if !c.final && !c.site.ready(timeline, s.from, c.now) {
+		wait(s, timeline)
+		return
+	}
+	c.site.split(timeline, s, func(share share) {
+		if share.class == 0 {
+			wait(span{share.start, share.until, share.joules}, timeline)
+		} else {
+			book(share)
+		}
+	})
 }
 
 func (c *conversion) cumulative(point pmetric.NumberDataPoint, joules float64) {
@@ -110,12 +165,8 @@ func (c *conversion) cumulative(point pmetric.NumberDataPoint, joules float64) {
 		case silent:
 			c.reset(a, id, before)
 		}
-		if !c.site.ready(earlier(a.held, s), c.now) {
-			a.hold(s)
-			return
-		}
-		if held, ok := a.release(); ok {
-			c.settle(a, id, held, point)
+		if a.waits {
+			c.release(a, id, point)
 		}
 		c.settle(a, id, s, point)
 		c.revise(id, point)
@@ -126,36 +177,31 @@ func (c *conversion) cumulative(point pmetric.NumberDataPoint, joules float64) {
 		why = streamLimit
 	}
 	if why != none {
-		c.skipped.add(c.ctx, why, c.name, 1)
+		c.skipped.add(c.ctx, why, c.energy.Name(), 1)
 	}
 }
 
 // reset begins anew: somebody else may have told of this stream since, or it was told of and forgotten.
 func (c *conversion) reset(a *account, id stream.ID, before float64) {
-	held, _ := a.release()
-	c.skipped.lose(c.ctx, tooLong, max(a.value-before, 0)+held.joules)
-	a.siblings = siblings{}
+	lost := max(a.value-before, 0)
+	if a.waits {
+		c.site.book.held.Peek(c.id, id, func(h *held) {
+			lost += h.joules()
+			h.take()
+		})
+	}
+	c.skipped.lose(c.ctx, tooLong, lost)
+	a.waits, a.siblings = false, siblings{}
 	c.site.book.more.Peek(c.id, id, func(m *moreSiblings) { m.siblings = moreSiblings{}.siblings })
 }
 
-// earlier is when the energy that is to be booked began to be used.
-func earlier(held, s span) pcommon.Timestamp {
-	if held.until != 0 {
-		return held.from
-	}
-	return s.from
-}
-
-// settle books energy to the siblings of its account.
-func (c *conversion) settle(a *account, id stream.ID, s span, point pmetric.NumberDataPoint) {
-	c.site.split(s, func(share share) {
-		if share.class == 0 {
-			c.skipped.lose(c.ctx, c.site.book.unknown, share.joules)
-			return
-		}
+// settle books energy to the siblings of its account, and reports whether it did. What is not known waits.
+func (c *conversion) settle(a *account, id stream.ID, s span, point pmetric.NumberDataPoint) (grew bool) {
+	c.split(s, func(share share) {
 		c.doubt(point, share)
 		if s := find(a.siblings[:], share.class); s != nil {
 			s.add(share.class, share.start, share.grams)
+			grew = true
 			return
 		}
 		found := false
@@ -163,13 +209,18 @@ func (c *conversion) settle(a *account, id stream.ID, s span, point pmetric.Numb
 			m.seen = a.seen
 			if s := find(m.siblings[:], share.class); s != nil {
 				s.add(share.class, share.start, share.grams)
-				found = true
+				found, grew = true, true
 			}
 		})
 		if !found {
 			c.skipped.lose(c.ctx, classLimit, share.joules)
 		}
+	}, func(unknown span, on *grid.Timeline) {
+		if c.hold(id, point, unknown, on) {
+			a.waits = true
+		}
 	})
+	return grew
 }
 
 // report tells all siblings, so that their sum is right at any time. One that is new is told from its start on:

@@ -46,11 +46,11 @@ func createDefaultConfig() component.Config {
 }
 
 func createMetrics(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Metrics) (processor.Metrics, error) {
-	p, err := newProcessor(cfg.(*Config), set)
+	p, err := newProcessor(cfg.(*Config), set, next)
 	if err != nil {
 		return nil, err
 	}
-	if p.settleLater(next) {
+	if p.settleLater() {
 		next = p.settling
 	}
 	return processorhelper.NewMetrics(ctx, set, cfg, next, p.processMetrics,

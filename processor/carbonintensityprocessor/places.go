@@ -46,10 +46,13 @@ type book struct {
 	unknown  reason // why there are none of some energy, if nothing is known of its time
 	accounts *stream.Map[account]
 	more     *stream.Map[moreSiblings]
+	held     *stream.Map[held]
 }
 
 func newBook(suffix string, unknown reason, maxStreams int) *book {
-	return &book{suffix, unknown, stream.NewMap[account](maxStreams), stream.NewMap[moreSiblings](maxStreams)}
+	return &book{
+		suffix, unknown, stream.NewMap[account](maxStreams), stream.NewMap[moreSiblings](maxStreams), stream.NewMap[held](maxStreams),
+	}
 }
 
 // places finds out where the resource of some energy is.

@@ -44,12 +44,15 @@ type carbonProcessor struct {
 	logger    *zap.Logger
 	storage   storage.Client // nil if nothing is kept
 
+	next   consumer.Metrics
+	untold pmetric.Metrics // of energy that waited
+
 	telemetry *metadata.TelemetryBuilder
 	stop      context.CancelFunc
 	sweeping  sync.WaitGroup
 }
 
-func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error) {
+func newProcessor(cfg *Config, set processor.Settings, next consumer.Metrics) (*carbonProcessor, error) {
 	if err := cfg.compile(); err != nil {
 		return nil, err
 	}
@@ -77,6 +80,8 @@ func newProcessor(cfg *Config, set processor.Settings) (*carbonProcessor, error)
 		id:        set.ID,
 		logger:    set.Logger,
 		skipped:   newSkipped(telemetry, set.Logger),
+		next:      next,
+		untold:    pmetric.NewMetrics(),
 		telemetry: telemetry,
 		stop:      func() {},
 	}
@@ -101,13 +106,13 @@ func (p *carbonProcessor) processMetrics(ctx context.Context, md pmetric.Metrics
 }
 
 // settleLater reports whether emissions are told when they are settled.
-func (p *carbonProcessor) settleLater(next consumer.Metrics) bool {
+func (p *carbonProcessor) settleLater() bool {
 	cfg := p.places.config
 	if cfg.SettleDelay == 0 {
 		return false
 	}
 	p.settling = &settling{
-		next: next, delay: cfg.SettleDelay, most: cfg.SettleMaxBytes, logger: p.logger,
+		next: p.next, delay: cfg.SettleDelay, most: cfg.SettleMaxBytes, logger: p.logger,
 		early: func() { p.telemetry.CarbonintensitySettlingEarly.Add(context.Background(), 1) },
 		convert: func(ctx context.Context, md pmetric.Metrics, watched pcommon.Timestamp) {
 			now, horizon := time.Now(), p.horizon
@@ -131,8 +136,7 @@ func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.Resour
 	for i := range inputs {
 		scope := scopes.At(i)
 		for _, energy := range scope.Metrics().All() {
-			subject, ok := strings.CutSuffix(energy.Name(), ".energy")
-			if !ok {
+			if !strings.HasSuffix(energy.Name(), ".energy") {
 				continue
 			}
 			if why := unfit(energy); why != none {
@@ -146,22 +150,11 @@ func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.Resour
 			if where.instead != nil {
 				p.telemetry.CarbonintensityPointsMisplaced.Add(ctx, int64(points(energy)), where.instead)
 			}
-			id := resource.Scope(scope.Scope()).Metric(energy)
 			for _, site := range where.sites {
-				emissions := out.AppendEmpty()
-				emissions.SetName(subject + ".emissions" + site.book.suffix)
-				emissions.SetDescription("CO2e emitted to provide the energy.")
-				emissions.SetUnit("g")
-				c := conversion{
-					carbonProcessor: p, ctx: ctx, now: now, sees: sees, name: energy.Name(), subject: subject,
-					site: site, id: id, metrics: out,
-				}
-				if site.book == p.places.location {
-					c.follow = p.revisions != nil && p.revisions.config.follows(energy.Name())
-					c.ratings = p.certainty.begin(resource, subject)
-				}
-				c.convert(energy, emissions.SetEmptySum())
-				c.ratings.report(subject, out, now)
+				c := p.newConversion(ctx, source{rm, scope.Scope(), energy, resource}, site, out, now)
+				c.sees = sees
+				c.convert()
+				c.ratings.report(c.subject, out, now)
 			}
 			p.making.observe(rm, resource, energy, out, now)
 		}
@@ -233,6 +226,7 @@ func (p *carbonProcessor) start(ctx context.Context, host component.Host) error 
 		p.sweeping.Go(func() { p.settling.run(sweeping) })
 	}
 	p.sweeping.Go(func() { p.sweep(sweeping) })
+	p.sweeping.Go(func() { p.tellEnded(sweeping) })
 	return nil
 }
 
@@ -259,26 +253,27 @@ func (p *carbonProcessor) forget(now time.Time) {
 	p.certainty.sweep(now.Add(-p.horizon.forget))
 	p.revisions.sweep(stale)
 	for _, b := range p.places.books() {
-		b.accounts.Sweep(func(a *account) bool { return stale(a.seen) })
+		b.accounts.Sweep(func(a *account) bool { return stale(a.seen) && !a.waits })
 		b.more.Sweep(func(m *moreSiblings) bool { return stale(m.seen) })
 	}
 }
 
-func (p *carbonProcessor) shutdown(ctx context.Context) error {
+func (p *carbonProcessor) shutdown(ctx context.Context) (err error) {
 	p.stop()
 	p.sweeping.Wait()
-	var err error
+	defer p.telemetry.Shutdown()
 	if p.settling != nil {
 		err = p.settling.close(ctx)
 	}
-	p.telemetry.Shutdown()
 	if p.storage == nil {
-		return err
+		return errors.Join(err, p.tellHeld(ctx, true))
 	}
 	client := p.storage
 	p.storage = nil
 	if saving := p.save(ctx, client); saving != nil {
-		err = errors.Join(err, fmt.Errorf("storage: emissions begin at 0 with the next start: %w", saving))
+		err = errors.Join(err, fmt.Errorf("storage: emissions begin at 0 with the next start: %w", saving), p.tellHeld(ctx, true))
+	} else {
+		err = errors.Join(err, p.tellUntold(ctx))
 	}
 	return errors.Join(err, client.Close(ctx))
 }

@@ -45,10 +45,10 @@ func (r *revisions) save(ctx context.Context, client storage.Client) (s revision
 	if r == nil {
 		return s, nil
 	}
-	if s.Revised, err = writeAll(ctx, client, revisedChunks, r.corrections()); err != nil {
+	if s.Revised, err = writeAll(ctx, client, revisedChunks, pack, r.corrections()); err != nil {
 		return s, err
 	}
-	s.Buckets, err = writeAll(ctx, client, bucketChunks, r.remembered())
+	s.Buckets, err = writeAll(ctx, client, bucketChunks, pack, r.remembered())
 	return s, err
 }
 
@@ -91,7 +91,7 @@ func (r *revisions) load(ctx context.Context, client storage.Client, s revisionS
 		return streams[key]
 	}
 	err := errors.Join(
-		restore(ctx, client, revisedChunks, s.Revised, func(v revisedRecord) error {
+		restore(ctx, client, revisedChunks, s.Revised, unpack, func(v revisedRecord) error {
 			if !among(classes, v.Class) || !finite(v.Grams) {
 				return fmt.Errorf("a correction has class %d of %d and %v g", v.Class, len(classes)-1, v.Grams)
 			}
@@ -99,7 +99,7 @@ func (r *revisions) load(ctx context.Context, client storage.Client, s revisionS
 			p.revised = append(p.revised, revised{classes[v.Class], v.Start, v.Grams})
 			return nil
 		}),
-		restore(ctx, client, bucketChunks, s.Buckets, func(b bucketRecord) error {
+		restore(ctx, client, bucketChunks, s.Buckets, unpack, func(b bucketRecord) error {
 			if !among(classes, b.Class) || !finite(b.Grams) || !finite(b.Joules) || b.From > b.Until {
 				return fmt.Errorf("energy that may be corrected has class %d of %d, %v J and %v g, from %d to %d", b.Class, len(classes)-1, b.Joules, b.Grams, b.From, b.Until)
 			}

@@ -4,6 +4,7 @@
 package carbonintensityprocessor
 
 import (
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -60,9 +61,9 @@ func (s *site) appendScope(scopes pmetric.ScopeMetricsSlice, version string) pme
 }
 
 // ready reports whether all is known of a time that will be known soon. If not, it asks for it.
-func (s *site) ready(from pcommon.Timestamp, now time.Time) bool {
+func (s *site) ready(t *grid.Timeline, from pcommon.Timestamp, now time.Time) bool {
 	ns := int64(from)
-	if s.feed.Timeline().Settled(ns) {
+	if t.Settled(ns) {
 		return true
 	}
 	if asked := s.asked.Load(); asked == 0 || ns < asked {
@@ -71,6 +72,19 @@ func (s *site) ready(from pcommon.Timestamp, now time.Time) bool {
 		s.feed.Want(from.AsTime())
 	}
 	return now.UnixNano() > s.until.Load()
+}
+
+// deadline is until when, in Unix ns, energy of which nothing is known on a timeline waits for something new.
+func (s *site) deadline(t *grid.Timeline, sp span, now time.Time) int64 {
+	until := s.until.Load()
+	switch {
+	case !t.Settled(int64(sp.from)) && now.UnixNano() <= until:
+		return until
+	case s.feed.History == 0:
+		return math.MinInt64
+	default:
+		return int64(sp.until) + int64(s.feed.History)
+	}
 }
 
 // share of some energy, with what it emitted.
@@ -85,9 +99,9 @@ type share struct {
 }
 
 // split divides energy that was used evenly among the intensities there were.
-func (s *site) split(sp span, book func(share)) {
+func (s *site) split(t *grid.Timeline, sp span, book func(share)) {
 	start := sp.from
-	for part := range s.feed.Timeline().Split(int64(sp.from), int64(sp.until), sp.joules) {
+	for part := range t.Split(int64(sp.from), int64(sp.until), sp.joules) {
 		sh := share{start: start, until: pcommon.Timestamp(part.Until), joules: part.Amount}
 		if i := part.Intensity; i != nil {
 			known := s.meet(i)

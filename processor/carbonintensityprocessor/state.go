@@ -42,10 +42,11 @@ type indexedClass struct {
 type size struct {
 	Accounts int `json:"accounts"`
 	More     int `json:"more"`
+	Held     int `json:"held,omitempty"`
 }
 
 const (
-	format   = 2
+	format   = 3
 	indexKey = "index"
 	// runningKey is there from a start to a stop.
 	runningKey = "running"
@@ -55,12 +56,10 @@ const (
 
 // accountRecord and moreRecord are an account and further siblings as they are stored.
 type accountRecord struct {
-	Key                 stream.Key
-	Last, Origin        pcommon.Timestamp
-	Value               float64
-	HeldFrom, HeldUntil pcommon.Timestamp
-	HeldJoules          float64
-	Siblings            [len(siblings{})]siblingRecord
+	Key          stream.Key
+	Last, Origin pcommon.Timestamp
+	Value        float64
+	Siblings     [len(siblings{})]siblingRecord
 }
 
 type moreRecord struct {
@@ -74,21 +73,29 @@ type siblingRecord struct {
 	Grams float64
 }
 
+// heldRecord is energy that waits as it is stored.
+type heldRecord struct {
+	Like   []byte
+	Pieces []pieceRecord
+}
+
+type pieceRecord struct {
+	From, Until pcommon.Timestamp
+	Joules      float64
+}
+
 func (p *carbonProcessor) save(ctx context.Context, client storage.Client) error {
 	idx := index{Format: format, Books: map[string]size{}, Classes: p.classes.all(), Embodied: p.making.states()}
 	for _, b := range p.places.books() {
-		accounts, err := write(ctx, client, b.suffix+"/accounts", b.accounts, func(k stream.Key, a *account) accountRecord {
-			r := accountRecord{
-				Key: k, Last: a.last, Origin: a.origin, Value: a.value,
-				HeldFrom: a.held.from, HeldUntil: a.held.until, HeldJoules: a.held.joules,
-			}
+		accounts, err := write(ctx, client, b.suffix+"/accounts", b.accounts, pack, func(k stream.Key, a *account) accountRecord {
+			r := accountRecord{Key: k, Last: a.last, Origin: a.origin, Value: a.value}
 			record(r.Siblings[:], a.siblings[:])
 			return r
 		})
 		if err != nil {
 			return err
 		}
-		more, err := write(ctx, client, b.suffix+"/more", b.more, func(k stream.Key, m *moreSiblings) moreRecord {
+		more, err := write(ctx, client, b.suffix+"/more", b.more, pack, func(k stream.Key, m *moreSiblings) moreRecord {
 			r := moreRecord{Key: k}
 			record(r.Siblings[:], m.siblings[:])
 			return r
@@ -96,7 +103,17 @@ func (p *carbonProcessor) save(ctx context.Context, client storage.Client) error
 		if err != nil {
 			return err
 		}
-		idx.Books[b.suffix] = size{accounts, more}
+		held, err := write(ctx, client, b.suffix+"/held", b.held, json.Marshal, func(_ stream.Key, h *held) heldRecord {
+			r := heldRecord{Like: h.like, Pieces: make([]pieceRecord, 0, len(h.pieces))}
+			for _, piece := range h.pieces {
+				r.Pieces = append(r.Pieces, pieceRecord{piece.from, piece.until, piece.joules})
+			}
+			return r
+		})
+		if err != nil {
+			return err
+		}
+		idx.Books[b.suffix] = size{accounts, more, held}
 	}
 	var err error
 	if idx.Revisions, err = p.revisions.save(ctx, client); err != nil {
@@ -110,8 +127,8 @@ func (p *carbonProcessor) save(ctx context.Context, client storage.Client) error
 }
 
 // write stores a map in chunks, and returns how many there are.
-func write[T, R any](ctx context.Context, client storage.Client, name string, m *stream.Map[T], encode func(stream.Key, *T) R) (chunks int, err error) {
-	return writeAll(ctx, client, name, func(yield func(R) bool) {
+func write[T, R any](ctx context.Context, client storage.Client, name string, m *stream.Map[T], marshal func(any) ([]byte, error), encode func(stream.Key, *T) R) (chunks int, err error) {
+	return writeAll(ctx, client, name, marshal, func(yield func(R) bool) {
 		for key, state := range m.All() {
 			if !yield(encode(key, state)) {
 				return
@@ -120,15 +137,15 @@ func write[T, R any](ctx context.Context, client storage.Client, name string, m 
 	})
 }
 
-func writeAll[R any](ctx context.Context, client storage.Client, name string, all iter.Seq[R]) (chunks int, err error) {
+func writeAll[R any](ctx context.Context, client storage.Client, name string, marshal func(any) ([]byte, error), all iter.Seq[R]) (chunks int, err error) {
 	var records []R
 	flush := func() {
 		if len(records) == 0 || err != nil {
 			return
 		}
-		var content bytes.Buffer
-		if err = binary.Write(&content, binary.LittleEndian, records); err == nil {
-			err = client.Set(ctx, chunkKey(name, chunks), content.Bytes())
+		var content []byte
+		if content, err = marshal(records); err == nil {
+			err = client.Set(ctx, chunkKey(name, chunks), content)
 		}
 		chunks, records = chunks+1, records[:0]
 	}
@@ -139,6 +156,22 @@ func writeAll[R any](ctx context.Context, client storage.Client, name string, al
 	}
 	flush()
 	return chunks, err
+}
+
+// pack is for records of one size.
+func pack(records any) ([]byte, error) {
+	var content bytes.Buffer
+	err := binary.Write(&content, binary.LittleEndian, records)
+	return content.Bytes(), err
+}
+
+func unpack[R any](content []byte) ([]R, error) {
+	records := make([]R, len(content)/binary.Size(*new(R)))
+	return records, binary.Read(bytes.NewReader(content), binary.LittleEndian, records)
+}
+
+func parseJSON[R any](content []byte) (records []R, err error) {
+	return records, json.Unmarshal(content, &records)
 }
 
 func chunkKey(name string, chunk int) string { return fmt.Sprintf("%s/%d", name, chunk) }
@@ -183,22 +216,23 @@ func (p *carbonProcessor) load(ctx context.Context, client storage.Client) (whol
 	for _, b := range p.places.books() {
 		size := idx.Books[b.suffix]
 		errs = append(errs,
-			restore(ctx, client, b.suffix+"/accounts", size.Accounts, func(r accountRecord) error {
-				a := account{last: r.Last, origin: r.Origin, value: r.Value, seen: seen, held: span{r.HeldFrom, r.HeldUntil, r.HeldJoules}}
+			restore(ctx, client, b.suffix+"/accounts", size.Accounts, unpack, func(r accountRecord) error {
+				a := account{last: r.Last, origin: r.Origin, value: r.Value, seen: seen}
 				if err := recall(a.siblings[:], r.Siblings[:], classes); err != nil {
 					return err
 				}
 				b.accounts.Restore(r.Key, a)
 				return nil
 			}),
-			restore(ctx, client, b.suffix+"/more", size.More, func(r moreRecord) error {
+			restore(ctx, client, b.suffix+"/more", size.More, unpack, func(r moreRecord) error {
 				m := moreSiblings{seen: seen}
 				if err := recall(m.siblings[:], r.Siblings[:], classes); err != nil {
 					return err
 				}
 				b.more.Restore(r.Key, m)
 				return nil
-			}))
+			}),
+			restore(ctx, client, b.suffix+"/held", size.Held, parseJSON, func(r heldRecord) error { return p.recallHeld(ctx, b, r) }))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return false, err // what corrects emissions that begin at 0 would be wrong
@@ -206,15 +240,14 @@ func (p *carbonProcessor) load(ctx context.Context, client storage.Client) (whol
 	return true, p.revisions.load(ctx, client, idx.Revisions, classes)
 }
 
-func restore[R any](ctx context.Context, client storage.Client, name string, chunks int, take func(R) error) error {
-	var one R
+func restore[R any](ctx context.Context, client storage.Client, name string, chunks int, unmarshal func([]byte) ([]R, error), take func(R) error) error {
 	for chunk := range chunks {
 		content, err := client.Get(ctx, chunkKey(name, chunk))
 		if err != nil {
 			return err
 		}
-		records := make([]R, len(content)/binary.Size(one))
-		if err := binary.Read(bytes.NewReader(content), binary.LittleEndian, records); err != nil {
+		records, err := unmarshal(content)
+		if err != nil {
 			return err
 		}
 		for _, r := range records {

@@ -154,7 +154,7 @@ func TestBrokenStateIsNotUsed(t *testing.T) {
 			return bytes.ReplaceAll(content, []byte(`{"format"`), []byte(`{{`))
 		},
 		"another format": func(_ string, content []byte) []byte {
-			return bytes.ReplaceAll(content, []byte(`"format":2`), []byte(`"format":9`))
+			return bytes.ReplaceAll(content, []byte(`"format":3`), []byte(`"format":9`))
 		},
 		"cut off": func(key string, content []byte) []byte {
 			if key == indexKey {
