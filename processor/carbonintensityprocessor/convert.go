@@ -193,6 +193,9 @@ func (c *conversion) reset(a *account, id stream.ID, before float64) {
 	c.skipped.lose(c.ctx, tooLong, lost)
 	a.waits, a.siblings = false, siblings{}
 	c.site.book.more.Peek(c.id, id, func(m *moreSiblings) { m.siblings = moreSiblings{}.siblings })
+	if c.follow {
+		c.revisions.forget(c.id, id)
+	}
 }
 
 // settle books energy to the siblings of its account, and reports whether it did. What is not known waits.

@@ -124,6 +124,14 @@ func (r *revisions) refuse(shares []share) {
 	}
 }
 
+// forget leaves a stream whose emissions begin anew without corrections of what was told before.
+func (r *revisions) forget(group, id stream.ID) {
+	r.streams.Peek(group, id, func(p *past) {
+		r.buckets.Add(-int64(len(p.buckets)))
+		p.buckets, p.revised = nil, nil
+	})
+}
+
 // remember keeps a share by the slots of its time.
 func (r *revisions) remember(p *past, s share, t *grid.Timeline) {
 	if s.joules == 0 {

@@ -66,6 +66,26 @@ func TestRevision(t *testing.T) {
 	}
 }
 
+// Emissions begin anew after a gap, so their corrections do.
+func TestRevisionsOverAGap(t *testing.T) {
+	hour := time.Now().Truncate(time.Hour)
+	value := func(quality grid.Quality, grams float64) *grid.Timeline {
+		return grid.NewTimeline([]grid.Value{said("DE", "a", quality, hour, hour.Add(time.Hour), grams)}, 2, nil, always)
+	}
+	g := fakeGrid{"DE": grid.NewFeed(lifecycle, value(grid.Estimated, 320))}
+	r := newRunOn(t, g, nopSettings(), with(live, map[string]any{"revisions": map[string]any{}, "max_gap": "15m"}))
+	send := func(minute int, kWh float64) pmetric.Metrics {
+		return r.send(energy("hw.energy", cumulative, point{"GPU-1", hour, hour.Add(time.Duration(minute) * time.Minute), kWh * 3.6e6}))
+	}
+	send(0, 0)
+	send(10, 1)
+	g["DE"].Publish(value(grid.Measured, 305))
+	require.InEpsilon(t, -15.0, grams(send(20, 1), revision)[[3]string{"DE", "a", "estimated"}], 1e-9)
+	require.Zero(t, grams(send(40, 1), "hw.emissions")[[3]string{"DE", "a", "measured"}])
+	g["DE"].Publish(value(grid.Measured, 300))
+	require.Empty(t, grams(send(50, 1), revision), "of emissions that are not told any more")
+}
+
 // Emissions go on after a stop, so their corrections do, and what was told before can still be corrected.
 func TestRevisionsOverARestart(t *testing.T) {
 	hour := time.Now().Truncate(time.Hour)
