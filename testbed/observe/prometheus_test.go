@@ -4,6 +4,7 @@
 package observe
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -41,23 +42,24 @@ func newEngine(t *testing.T) *promql.Engine {
 	return engine
 }
 
-// startPrometheus scrapes as the shipped prometheus.yaml says, more often, and from these addresses.
-func startPrometheus(t *testing.T, targets map[string]string) *server {
+// startPrometheus scrapes these addresses, by job.
+func startPrometheus(t *testing.T, jobs map[string][]string) *server {
 	t.Helper()
 	db := teststorage.New(t)
 	s := &server{t: t, storage: db, engine: newEngine(t)}
 	s.groups, _ = loadRules(t, s.engine, db, "CarbonTargetDown")
 
-	cfg, err := config.LoadFile("../../deploy/prometheus/prometheus.yaml", false, promslog.NewNopLogger())
-	require.NoError(t, err)
-	groups := map[string][]*targetgroup.Group{}
-	for _, job := range cfg.ScrapeConfigs {
-		address, ok := targets[job.JobName]
-		require.True(t, ok, job.JobName)
-		job.ScrapeInterval = model.Duration(500 * time.Millisecond)
-		job.ScrapeTimeout = job.ScrapeInterval
-		groups[job.JobName] = []*targetgroup.Group{{Targets: []model.LabelSet{{model.AddressLabel: model.LabelValue(address)}}}}
+	text, groups := "scrape_configs:\n", map[string][]*targetgroup.Group{}
+	for job, addresses := range jobs {
+		text += fmt.Sprintf("  - {job_name: %s, scrape_interval: 500ms, scrape_timeout: 500ms}\n", job)
+		group := &targetgroup.Group{}
+		for _, address := range addresses {
+			group.Targets = append(group.Targets, model.LabelSet{model.AddressLabel: model.LabelValue(address)})
+		}
+		groups[job] = []*targetgroup.Group{group}
 	}
+	cfg, err := config.Load(text, promslog.NewNopLogger())
+	require.NoError(t, err)
 	manager, err := scrape.NewManager(&scrape.Options{DiscoveryReloadOnStartup: true}, nil, nil, nil, db, prometheus.NewRegistry())
 	require.NoError(t, err)
 	require.NoError(t, manager.ApplyConfig(cfg))

@@ -28,7 +28,7 @@ import (
 func TestEachQueryHasSeries(t *testing.T) {
 	c := startCollector(t)
 	c.sendAsPods(t)
-	prometheus := startPrometheus(t, map[string]string{"carbon-agent": c.self, "carbon-energy": c.energy})
+	prometheus := startPrometheus(t, map[string][]string{"carbon-agent": {c.self}, "energy": {c.energy}})
 
 	queries := append(dashboardQueries(t), runbookQueries(t)...)
 	for _, rule := range allRules(t) {

@@ -104,8 +104,6 @@ func TestComposeCollectorsServe(t *testing.T) {
 	require.NoError(t, err)
 	grid := filepath.Join(dir, "intensity.csv")
 	mustRun(t, nil, "sh", composeFolder+"grid.sh", grid, "once")
-	config, err := os.ReadFile(composeFolder + "prometheus.yaml")
-	require.NoError(t, err)
 
 	for name, want := range map[string][]string{
 		"collector.yaml": {`hw_emissions_grams_total{`, `grid_zone="DE"`, `hw_type="cpu"`},
@@ -127,7 +125,6 @@ func TestComposeCollectorsServe(t *testing.T) {
 			}
 			if strings.Contains(string(text), "port: 8888") {
 				c.arguments = append(c.arguments, fmt.Sprintf("--config=yaml:service::telemetry::metrics::readers: [{pull: {exporter: {prometheus: {host: 127.0.0.1, port: %d}}}}]", freeport.Get(t)))
-				assert.Contains(t, string(config), "127.0.0.1:8888")
 			}
 			if name == "collector.yaml" { // which sees all of the machine it runs on
 				c.arguments = append(c.arguments, "--config=yaml:receivers::hostenergy::root_path: /", "--config=yaml:receivers::nvmlenergy::root_path: /")

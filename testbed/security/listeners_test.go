@@ -28,7 +28,7 @@ var listening = map[string][]string{
 	"distro/config/secure-gateway.yaml": {
 		"127.0.0.1:13133", "127.0.0.1:1777", "127.0.0.1:4317", "127.0.0.1:4318", "127.0.0.1:55679", "127.0.0.1:8888", "127.0.0.1:9464",
 	},
-	"deploy/packages/config.yaml": {"127.0.0.1:9464"},
+	"deploy/packages/config.yaml": {"127.0.0.1:8888", "127.0.0.1:9464"},
 }
 
 // Nobody but this machine can reach a collector that runs with what is shipped.
