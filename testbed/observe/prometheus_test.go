@@ -49,16 +49,18 @@ func startPrometheus(t *testing.T, jobs map[string][]string) *server {
 	s := &server{t: t, storage: db, engine: newEngine(t)}
 	s.groups, _ = loadRules(t, s.engine, db, "CarbonTargetDown")
 
-	text, groups := "scrape_configs:\n", map[string][]*targetgroup.Group{}
+	groups := map[string][]*targetgroup.Group{}
+	var text strings.Builder
+	text.WriteString("scrape_configs:\n")
 	for job, addresses := range jobs {
-		text += fmt.Sprintf("  - {job_name: %s, scrape_interval: 500ms, scrape_timeout: 500ms}\n", job)
+		fmt.Fprintf(&text, "  - {job_name: %s, scrape_interval: 500ms, scrape_timeout: 500ms}\n", job)
 		group := &targetgroup.Group{}
 		for _, address := range addresses {
 			group.Targets = append(group.Targets, model.LabelSet{model.AddressLabel: model.LabelValue(address)})
 		}
 		groups[job] = []*targetgroup.Group{group}
 	}
-	cfg, err := config.Load(text, promslog.NewNopLogger())
+	cfg, err := config.Load(text.String(), promslog.NewNopLogger())
 	require.NoError(t, err)
 	manager, err := scrape.NewManager(&scrape.Options{DiscoveryReloadOnStartup: true}, nil, nil, nil, db, prometheus.NewRegistry())
 	require.NoError(t, err)
