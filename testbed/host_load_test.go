@@ -193,7 +193,7 @@ func TestWhoUsesTheCPU(t *testing.T) {
 		want := (to.times[name] - from.times[name]).Seconds() / (to.time - from.time).Seconds()
 		got := (to.joules[name] - from.joules[name]) / (to.active - from.active)
 		t.Logf("%s: %.1f %% of the CPU time, %.1f %% of the energy above idle", name, 100*want, 100*got)
-		assert.InDelta(t, want, got, 0.05)
+		assert.InEpsilon(t, want, got, 0.05)
 	}
 	assert.Positive(t, of("service.name:otelcol-carbon"), "the collector's own")
 	c.eventually(func() bool { return len(backend.named("workload.emissions", "service.name", "otelcol-carbon")) > 0 }, "its grams")

@@ -6,6 +6,8 @@
 package machine
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -29,32 +31,47 @@ type Device struct {
 	Millijoules uint64 // so far
 }
 
+// joined are the meters, by the machine that they are on.
 var joined struct {
-	mu     sync.Mutex
-	byRoot map[string][]Meter
+	mu sync.Mutex
+	by map[string][]Meter
 }
 
-// Join makes a meter known to the others of the machine whose root file system is mounted at root.
+// bootID is the same at every root and in every container of a machine, which have names and machine-ids of their own: it
+// is of the kernel that runs.
+const bootID = "proc/sys/kernel/random/boot_id"
+
+// at is what tells the machine whose root file system is mounted at root from others.
+func at(root string) string {
+	if id, err := os.ReadFile(filepath.Join(root, bootID)); err == nil {
+		return string(id)
+	}
+	return root
+}
+
+// Join makes a meter known to the others of the machine whose root file system is mounted at root, here or elsewhere.
 func Join(root string, m Meter) (leave func()) {
+	machine := at(root)
 	joined.mu.Lock()
 	defer joined.mu.Unlock()
-	if joined.byRoot == nil {
-		joined.byRoot = map[string][]Meter{}
+	if joined.by == nil {
+		joined.by = map[string][]Meter{}
 	}
-	joined.byRoot[root] = append(joined.byRoot[root], m)
+	joined.by[machine] = append(joined.by[machine], m)
 	return sync.OnceFunc(func() {
 		joined.mu.Lock()
 		defer joined.mu.Unlock()
-		rest := slices.DeleteFunc(slices.Clone(joined.byRoot[root]), func(other Meter) bool { return other == m })
-		if joined.byRoot[root] = rest; len(rest) == 0 {
-			delete(joined.byRoot, root)
+		rest := slices.DeleteFunc(slices.Clone(joined.by[machine]), func(other Meter) bool { return other == m })
+		if joined.by[machine] = rest; len(rest) == 0 {
+			delete(joined.by, machine)
 		}
 	})
 }
 
 // Others are the meters of a machine but one.
 func Others(root string, except Meter) []Meter {
+	machine := at(root)
 	joined.mu.Lock()
 	defer joined.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(joined.byRoot[root]), func(m Meter) bool { return m == except })
+	return slices.DeleteFunc(slices.Clone(joined.by[machine]), func(m Meter) bool { return m == except })
 }

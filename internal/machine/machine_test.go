@@ -4,9 +4,12 @@
 package machine
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/workload"
 )
@@ -30,4 +33,26 @@ func TestOthers(t *testing.T) {
 	leave()
 	assert.Empty(t, Others("/", b))
 	assert.Equal(t, []Meter{a, b}, before, "a list is not changed by who leaves")
+}
+
+// A machine is the same wherever its file system is mounted, and whatever names it has there: it runs one kernel.
+func TestOneMachineAtTwoRoots(t *testing.T) {
+	mount := func(boot string) string {
+		root := t.TempDir()
+		path := filepath.Join(root, bootID)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(boot+"\n"), 0o600))
+		return root
+	}
+	const boot = "0a1b2c3d-0000-4000-8000-000000000001"
+	own, hostfs, other := mount(boot), mount(boot), mount("0a1b2c3d-0000-4000-8000-000000000002")
+	a, b := &meter{"a"}, &meter{"b"}
+	leave := Join(own, a)
+	defer Join(hostfs, b)()
+	assert.Equal(t, []Meter{b}, Others(own, a))
+	assert.Equal(t, []Meter{a}, Others(hostfs, b))
+	assert.Empty(t, Others(other, nil))
+	assert.Empty(t, Others(t.TempDir(), nil))
+	leave()
+	assert.Empty(t, Others(hostfs, b))
 }

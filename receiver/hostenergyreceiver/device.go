@@ -4,6 +4,7 @@
 package hostenergyreceiver
 
 import (
+	"io"
 	"time"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/joule"
@@ -32,9 +33,15 @@ type device struct {
 		at     time.Time
 	}
 
+	residual *residual      // of a meter of the whole machine; nil if nobody asks for it
 	ledger   *ledger.Ledger // nil if nobody asks who used it
 	booked   uint64         // mJ, in the ledger
 	bookedAt time.Time
+}
+
+// covers reports whether the energy of a scope is measured in it.
+func (d *device) covers(scope sensor.Scope) bool {
+	return d.Method != sensor.Model && (d.Scope == scope || scope == sensor.DRAM && d.Memory)
 }
 
 // observe takes a reading. The reason is 0 if it counts in full.
@@ -42,7 +49,8 @@ func (d *device) observe(now time.Time) (reason metadata.AttributeReason, err er
 	outcome, err := d.Sensor.Read(now)
 	d.readAt = now
 	d.current = err == nil && outcome.Accepted()
-	if d.current && d.start.IsZero() {
+	begins := d.current && d.start.IsZero()
+	if begins {
 		d.start, d.bookedAt = now, now
 	}
 	switch {
@@ -52,7 +60,7 @@ func (d *device) observe(now time.Time) (reason metadata.AttributeReason, err er
 		return metadata.AttributeReasonImplausible, nil
 	case outcome == joule.Rebased:
 		return metadata.AttributeReasonRebased, nil
-	case outcome == joule.Gap:
+	case outcome == joule.Gap, outcome == joule.First && !begins: // after another source, or a time on mains
 		d.gaps++
 		return metadata.AttributeReasonGap, nil
 	default:
@@ -80,4 +88,11 @@ func (d *device) power(now time.Time) (watts float64, ok bool) {
 		return 0, false
 	}
 	return (d.joules() - d.reported.joules) / elapsed, true
+}
+
+// close frees what is open.
+func (d *device) close() {
+	if c, ok := d.Sensor.(io.Closer); ok {
+		_ = c.Close()
+	}
 }

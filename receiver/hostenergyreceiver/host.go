@@ -37,7 +37,7 @@ type hostScraper struct {
 
 	mu          sync.Mutex
 	attribution *attribution // nil if nobody asks who used it
-	residual    *residual    // nil without a meter of the whole machine
+	asked       string       // what the BMC has the power of, as was told last
 	introduced  bool
 
 	stopping  context.Context
@@ -138,6 +138,7 @@ func (s *hostScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 	s.attribute(places, others, now)
 	metrics := s.report(places, now)
 	s.ladder.retire()
+	s.ladder.takeOver()
 	s.tellItself(ctx)
 	return metrics, nil
 }
@@ -161,12 +162,12 @@ func (s *hostScraper) attribute(places map[*device]place, others []machine.Meter
 		if where != machineMeter {
 			continue
 		}
-		if s.residual == nil {
-			s.residual = newResidual(d)
+		if d.residual == nil {
+			d.residual = newResidual(d)
 		}
-		s.residual.observe(devices, others, now)
+		d.residual.observe(devices, others, now)
 		if s.cfg.Attribution.Residual == residualSpread {
-			s.residual.spread(s.attribution.ledgerConfig(), devices, others, now)
+			d.residual.spread(s.attribution.ledgerConfig(), devices, others, now)
 		}
 	}
 }
@@ -176,9 +177,9 @@ func (s *hostScraper) report(places map[*device]place, now time.Time) pmetric.Me
 	for _, d := range s.ladder.devices {
 		s.reporter.device(d, places[d], now, at)
 		s.reporter.split(d, d.ledger)
-	}
-	if s.residual != nil {
-		s.reporter.residual(s.residual)
+		if d.residual != nil {
+			s.reporter.residual(d.residual)
+		}
 	}
 	return s.reporter.emit()
 }

@@ -4,7 +4,6 @@
 package hostenergyreceiver
 
 import (
-	"io"
 	"slices"
 	"time"
 
@@ -24,7 +23,7 @@ type ladder struct {
 	bmc     *sensor.Source // nil if there is none
 
 	devices []*device // in the order of their discovery
-	meter   *device   // of the whole machine, if there is one
+	meter   *device   // of the whole machine, once one was read
 	rows    []selfreport.Row
 	began   time.Time
 
@@ -51,14 +50,20 @@ func (l *ladder) discover() {
 	sources, rows := sensor.Detect(l.machine)
 	l.rows = rows
 	if l.bmc != nil {
-		sources = append(sources, *l.bmc)
+		l.add(*l.bmc)
+		if l.meter != nil && l.meter.ID == l.bmc.ID { // until it has answered, others are as good
+			sources = append(sources, *l.bmc)
+		}
 	}
 	chosen, _ := sensor.Preferred(sources)
 	for _, s := range chosen {
 		l.add(s)
 	}
 	if l.missing() != nil {
-		l.add(sensor.Source{Sensor: l.cpu, ID: estimatedCPU, Name: l.cpu.Name() + " (estimated)", Scope: sensor.Package, Method: sensor.Model, Driver: sensor.Estimated})
+		l.add(sensor.Source{
+			Sensor: l.cpu, ID: estimatedCPU, Name: l.cpu.Name() + " (estimated)",
+			Scope: sensor.Package, Method: sensor.Model, Driver: sensor.Estimated, Memory: l.memory == nil,
+		})
 	}
 	if l.memory != nil && l.memory.Idle() > 0 && !l.finds(sensor.DRAM) {
 		l.add(sensor.Source{Sensor: l.memory, ID: estimatedMemory, Name: "Memory (estimated)", Scope: sensor.DRAM, Method: sensor.Model, Driver: sensor.Estimated})
@@ -81,12 +86,12 @@ func (l *ladder) missing() *selfreport.Row {
 
 // finds reports whether there is a device of a scope that has a sensor.
 func (l *ladder) finds(scope sensor.Scope) bool {
-	return slices.ContainsFunc(l.devices, func(d *device) bool { return d.Scope == scope && d.Method != sensor.Model })
+	return slices.ContainsFunc(l.devices, func(d *device) bool { return d.covers(scope) })
 }
 
 // has reports whether one was read.
 func (l *ladder) has(scope sensor.Scope) bool {
-	return slices.ContainsFunc(l.devices, func(d *device) bool { return d.Scope == scope && d.Method != sensor.Model && !d.start.IsZero() })
+	return slices.ContainsFunc(l.devices, func(d *device) bool { return d.covers(scope) && !d.start.IsZero() })
 }
 
 func (l *ladder) add(s sensor.Source) {
@@ -152,6 +157,37 @@ const (
 // indecision is how long a Grace CPU waits for nvmlenergy to find out whether its GPU's counter covers the module.
 const indecision = 30 * time.Second
 
+// best is the meter of the whole machine that is preferred of those that were read; nil if none was.
+func (l *ladder) best() *device {
+	byID := map[string]*device{}
+	var read []sensor.Source
+	for _, d := range l.devices {
+		if d.Scope == sensor.Host && !d.start.IsZero() {
+			byID[d.ID], read = d, append(read, d.Source)
+		}
+	}
+	if len(read) == 0 {
+		return nil
+	}
+	chosen, _ := sensor.Preferred(read)
+	return byID[chosen[0].ID]
+}
+
+// takeOver drops the meter of the whole machine that there is a better one than, after its last point, which is at the time of
+// the other's first: each has a series of its own, and none counts what another did.
+func (l *ladder) takeOver() {
+	best := l.best()
+	if before := l.meter; before != nil && before != best {
+		l.logger.Info("another meter measures the whole machine from here on", zap.String("hw.id", best.ID), zap.String("before", before.ID))
+		if r := before.residual; r != nil && r.ledger != nil {
+			r.ledger.Dismiss()
+		}
+		before.close()
+		l.devices = slices.DeleteFunc(l.devices, func(d *device) bool { return d == before })
+	}
+	l.meter = best
+}
+
 // places decides it for all devices. What is counted does not overlap, also with what other receivers count.
 func (l *ladder) places(others []machine.Meter, now time.Time) map[*device]place {
 	modules, gpus, decided := false, false, true
@@ -160,15 +196,15 @@ func (l *ladder) places(others []machine.Meter, now time.Time) map[*device]place
 		decided, gpus = decided && known, gpus || len(devices) > 0
 		modules = modules || slices.ContainsFunc(devices, func(d machine.Device) bool { return d.Module })
 	}
+	best := l.best()
 	places := make(map[*device]place, len(l.devices))
 	for _, d := range l.devices {
-		grace := d.Driver == sensor.HWMon && d.Method == sensor.Integrated
+		grace := d.Memory // a CPU with its memory, which may be in a module
 		switch {
+		case d.Scope == sensor.Host && d != best && d != l.meter:
+			places[d] = withheld // two meters of one machine are not added up
 		case d.Scope == sensor.Host:
-			places[d] = withheld
-			if l.meter == nil || l.meter == d { // the best there was at first: two meters of one machine are not added up
-				l.meter, places[d] = d, machineMeter
-			}
+			places[d] = machineMeter
 		case d.Scope == sensor.Module && (gpus || !decided): // whose GPU is counted
 			places[d] = withheld
 		case d.Scope == sensor.Core, d.Scope == sensor.Uncore, grace && modules:
@@ -238,8 +274,6 @@ func (l *ladder) interval() time.Duration {
 
 func (l *ladder) close() {
 	for _, d := range l.devices {
-		if c, ok := d.Sensor.(io.Closer); ok {
-			_ = c.Close()
-		}
+		d.close()
 	}
 }

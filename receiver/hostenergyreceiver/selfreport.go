@@ -8,8 +8,10 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/selfreport"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/metadata"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/sensor"
 )
 
@@ -18,6 +20,16 @@ func (s *hostScraper) tellItself(ctx context.Context) {
 	if !s.introduced {
 		s.introduced = true
 		selfreport.Log(s.logger, s.rows())
+	}
+	if s.bmc != nil {
+		if what := s.bmc.What(); what != s.asked {
+			s.asked = what
+			s.logger.Info("the BMC tells the power of the machine; set bmc::redfish::chassis if it is another", zap.String("of", what))
+		}
+	}
+	s.tellUncertainty(ctx, metadata.AttributeHwTypeCPU, s.ladder.cpu.Uncertainty())
+	if m := s.ladder.memory; m != nil && m.Idle() > 0 {
+		s.tellUncertainty(ctx, metadata.AttributeHwTypeMemory, m.Uncertainty())
 	}
 	idle, _ := s.ladder.cpu.Idle()
 	s.telemetry.HostenergyCPUIdlePower.Record(ctx, idle)
@@ -36,6 +48,10 @@ func (s *hostScraper) tellItself(ctx context.Context) {
 	}
 	s.telemetry.HostenergyAttributionImbalance.Record(ctx, float64(imbalance)/1000)
 	s.telemetry.HostenergyWorkloads.Record(ctx, int64(len(s.attribution.slots)))
+}
+
+func (s *hostScraper) tellUncertainty(ctx context.Context, of metadata.AttributeHwType, uncertainty float64) {
+	s.telemetry.HostenergyModelUncertainty.Record(ctx, uncertainty, metric.WithAttributes(attribute.String("hw.type", of.String())))
 }
 
 // rows are what was looked for, what was found, and how to get the rest.
@@ -70,6 +86,9 @@ func (s *hostScraper) bmcRow() selfreport.Row {
 		return row
 	}
 	row.State, row.Detail = selfreport.Used, "asked each "+s.cfg.BMC.Interval.String()+" for the power of the whole machine"
+	if what := s.bmc.What(); what != "" {
+		row.Detail += ", which is that of " + what
+	}
 	if err := s.bmc.Problem(); err != nil {
 		row.State, row.Detail = selfreport.Refused, err.Error()
 		row.Remedy = "check endpoint, username and password, and that the BMC may be reached from here; for /dev/ipmi0: modprobe ipmi_devintf, and access to the device"

@@ -39,7 +39,8 @@ type RedfishConfig struct {
 
 	Username string              `mapstructure:"username"`
 	Password configopaque.String `mapstructure:"password"`
-	// Chassis is the Id of the one whose power is the machine's; empty is the first that tells a power.
+	// Chassis is the Id of the one whose power is the machine's; empty is the one that draws most of those that computer systems
+	// are in, or, where these tell no power, of those that are no part of another.
 	Chassis string `mapstructure:"chassis"`
 }
 

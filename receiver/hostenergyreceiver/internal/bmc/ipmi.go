@@ -28,6 +28,9 @@ type ipmi struct {
 
 func (i *ipmi) driver() sensor.Driver { return sensor.IPMI }
 
+// what is empty: DCMI knows the machine only.
+func (i *ipmi) what() string { return "" }
+
 func (i *ipmi) power(ctx context.Context) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, i.config.Timeout)
 	defer cancel()

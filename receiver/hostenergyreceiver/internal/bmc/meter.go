@@ -32,8 +32,12 @@ type Meter struct {
 
 	mu         sync.Mutex
 	integrator joule.Integrator
-	outcome    joule.Outcome // of the readings since the last Read
-	err        error         // of the last question
+	gap        bool   // since the last Read
+	err        error  // of the last question
+	what       string // see service
+
+	begun         bool   // it was read
+	base, counted uint64 // what the integrator had at the first Read, and what it has had more at the last: in mJ
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -46,6 +50,8 @@ type service interface {
 	// close ends the session, if there is one.
 	close(ctx context.Context)
 	driver() sensor.Driver
+	// what it is in the BMC that has this power, where it has several things; empty until that is known.
+	what() string
 }
 
 // maxPower is more than any machine draws that has one BMC, in W.
@@ -53,7 +59,7 @@ const maxPower = 200_000
 
 func newMeter(s service, interval time.Duration) *Meter {
 	return &Meter{
-		service: s, interval: interval, err: ErrWaiting, outcome: joule.Rejected, stop: func() {},
+		service: s, interval: interval, err: ErrWaiting, stop: func() {},
 		integrator: joule.Integrator{MaxGap: max(3*interval, 30*time.Second)},
 	}
 }
@@ -111,10 +117,18 @@ func (m *Meter) ask(ctx context.Context) error {
 	if m.err = err; err != nil {
 		return err
 	}
-	if outcome := m.integrator.Observe(uint32(math.Round(watts*1000)), now); outcome == joule.Gap || m.outcome == joule.Rejected {
-		m.outcome = outcome
+	m.what = m.service.what()
+	if m.integrator.Observe(uint32(math.Round(watts*1000)), now) == joule.Gap {
+		m.gap = true
 	}
 	return nil
+}
+
+// What it is in the BMC whose power is taken, where that is known and it has several things.
+func (m *Meter) What() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.what
 }
 
 // Problem is why the last question was not answered; nil if it was, or none was yet.
@@ -127,23 +141,29 @@ func (m *Meter) Problem() error {
 	return m.err
 }
 
-// Read takes what was asked last.
+// Read takes what was asked last. The energy counts from the first time.
 func (m *Meter) Read(time.Time) (joule.Outcome, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {
 		return joule.Rejected, m.err
 	}
-	outcome := m.outcome
-	m.outcome = joule.Counted
+	outcome := joule.Counted
+	switch {
+	case !m.begun:
+		m.begun, m.base, outcome = true, m.integrator.Total(), joule.First
+	case m.gap:
+		outcome = joule.Gap
+	}
+	m.gap, m.counted = false, m.integrator.Total()-m.base
 	return outcome, nil
 }
 
-// Microjoules since the first reading.
+// Microjoules since the first reading, at the last.
 func (m *Meter) Microjoules() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.integrator.Total() * 1000
+	return m.counted * 1000
 }
 
 // Interval is 0: the BMC is asked anyway.

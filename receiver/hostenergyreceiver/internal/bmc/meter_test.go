@@ -44,6 +44,7 @@ func (s *script) power(ctx context.Context) (float64, error) {
 
 func (s *script) close(context.Context) {}
 func (s *script) driver() sensor.Driver { return sensor.IPMI }
+func (s *script) what() string          { return "" }
 
 func TestMeter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -83,6 +84,47 @@ func TestMeter(t *testing.T) {
 		_, err = m.Read(time.Now())
 		require.ErrorContains(t, err, "more than 200000")
 		m.Shutdown(t.Context())
+	})
+}
+
+// The energy is that since the first time that somebody looked, not since the BMC was first asked: the first point is 0.
+func TestMeterCountsFromTheFirstRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bmc := &script{slow: 3 * time.Second}
+		bmc.answer.Store(&answer{watts: 400})
+		m := newMeter(bmc, 10*time.Second)
+		m.Start()
+		time.Sleep(time.Minute) // it has answered four times
+		assert.Zero(t, m.Microjoules())
+		outcome, err := m.Read(time.Now())
+		require.NoError(t, err)
+		assert.Equal(t, joule.First, outcome)
+		assert.Zero(t, m.Microjoules())
+		time.Sleep(time.Minute)
+		assert.Zero(t, m.Microjoules(), "what is told between two readings does not change")
+		outcome, err = m.Read(time.Now())
+		require.NoError(t, err)
+		assert.Equal(t, joule.Counted, outcome)
+		assert.InDelta(t, 60*400, float64(m.Microjoules())/1e6, 13*400)
+		m.Shutdown(t.Context())
+	})
+}
+
+// A gap before the first reading is nobody's.
+func TestMeterBeginsAfterAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bmc := &script{}
+		m := newMeter(bmc, time.Second)
+		for _, wait := range []time.Duration{time.Second, time.Minute} {
+			bmc.answer.Store(&answer{watts: 400})
+			require.NoError(t, m.ask(t.Context()))
+			time.Sleep(wait)
+		}
+		require.NoError(t, m.ask(t.Context()))
+		outcome, err := m.Read(time.Now())
+		require.NoError(t, err)
+		assert.Equal(t, joule.First, outcome)
+		assert.Zero(t, m.Microjoules())
 	})
 }
 

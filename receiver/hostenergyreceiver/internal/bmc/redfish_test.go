@@ -4,11 +4,15 @@
 package bmc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -90,8 +94,8 @@ func (s *fakeService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path == "/redfish/v1" {
 		path += "/"
 	}
-	content, ok := s.tree[path]
-	if !ok {
+	content := s.tree[path]
+	if content == "" {
 		http.NotFound(w, r)
 		return
 	}
@@ -116,20 +120,75 @@ func (s *fakeService) meter(t *testing.T, password, chassis string) *Meter {
 	return m
 }
 
+// listing is the tree with these chassis in its collection, in their order.
+func listing(change map[string]string, ids ...string) map[string]string {
+	var members []string
+	for _, id := range ids {
+		members = append(members, `{"@odata.id": "/redfish/v1/Chassis/`+id+`"}`)
+	}
+	listed := maps.Clone(change)
+	listed["/redfish/v1/Chassis"] = `{"@odata.id": "/redfish/v1/Chassis", "Name": "Chassis Collection", "Members": [` + strings.Join(members, ", ") + `]}`
+	return listed
+}
+
+// telling is a chassis that says how much it draws.
+func telling(id, links string, watts int) map[string]string {
+	path := "/redfish/v1/Chassis/" + id
+	return map[string]string{
+		path:                         `{"@odata.id": "` + path + `", "Id": "` + id + `", "Name": "` + id + `", "Links": {` + links + `}, "EnvironmentMetrics": {"@odata.id": "` + path + `/EnvironmentMetrics"}}`,
+		path + "/EnvironmentMetrics": fmt.Sprintf(`{"@odata.id": "%s/EnvironmentMetrics", "Id": "EnvironmentMetrics", "Name": "n", "PowerWatts": {"Reading": %d}}`, path, watts),
+	}
+}
+
+// systems are those of a service, by what chassis they are in.
+func systems(in map[string]string) map[string]string {
+	var members []string
+	tree := map[string]string{"/redfish/v1/": strings.Replace(tree["/redfish/v1/"], `"Chassis":`, `"Systems": {"@odata.id": "/redfish/v1/Systems"}, "Chassis":`, 1)}
+	for _, id := range slices.Sorted(maps.Keys(in)) {
+		path := "/redfish/v1/Systems/" + id
+		members = append(members, `{"@odata.id": "`+path+`"}`)
+		tree[path] = `{"@odata.id": "` + path + `", "Id": "` + id + `", "Name": "n", "Links": {"Chassis": [{"@odata.id": "/redfish/v1/Chassis/` + in[id] + `"}]}}`
+	}
+	tree["/redfish/v1/Systems"] = `{"@odata.id": "/redfish/v1/Systems", "Name": "Systems", "Members": [` + strings.Join(members, ", ") + `]}`
+	return tree
+}
+
+func both(trees ...map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, tree := range trees {
+		maps.Copy(all, tree)
+	}
+	return all
+}
+
 func TestRedfish(t *testing.T) {
-	old := map[string]string{"/redfish/v1/Chassis/1U/EnvironmentMetrics": `{"Id": "EnvironmentMetrics", "Name": "n", "PowerWatts": {"Reading": null}}`}
+	const metrics, contained = "/redfish/v1/Chassis/1U/EnvironmentMetrics", `"ContainedBy": {"@odata.id": "/redfish/v1/Chassis/1U"}`
+	old := map[string]string{metrics: `{"Id": "EnvironmentMetrics", "Name": "n", "PowerWatts": {"Reading": null}}`}
+	gpu := listing(telling("GPU_0", contained, 312), "GPU_0", "1U")
+	baseboard := listing(telling("HGX_Chassis_0", "", 290), "HGX_Chassis_0", "1U")
+	enclosure := listing(telling("Enclosure", "", 9000), "Enclosure", "1U")
 	for name, tc := range map[string]struct {
 		tree    map[string]string
 		chassis string
 		watts   float64
 		err     string
 	}{
-		"environment metrics":       {nil, "", 374, ""},
-		"power, of older services":  {old, "", 344, ""},
-		"a chassis by its id":       {nil, "1U", 374, ""},
-		"one that is not there":     {nil, "2U", 0, `chassis: there is no "2U"`},
-		"one that tells no power":   {nil, "Enclosure", 0, "no chassis tells a power"},
-		"an answer that is cut off": {map[string]string{"/redfish/v1/Chassis/1U/EnvironmentMetrics": `{"Id": `}, "", 0, "/EnvironmentMetrics"},
+		"environment metrics":         {nil, "", 374, ""},
+		"power, of older services":    {old, "", 344, ""},
+		"a chassis by its id":         {nil, "1U", 374, ""},
+		"one that is not there":       {nil, "2U", 0, `chassis: there is no "2U"`},
+		"one that tells no power":     {nil, "Enclosure", 0, "no chassis tells a power"},
+		"an answer that is cut off":   {map[string]string{metrics: `{"Id": `}, "", 344, ""},
+		"metrics that are not there":  {map[string]string{metrics: ""}, "", 344, ""},
+		"nothing but what is cut off": {map[string]string{metrics: `{"Id": `, "/redfish/v1/Chassis/1U/Power": ""}, "", 0, "/EnvironmentMetrics"},
+
+		"a part of it comes first":             {gpu, "", 374, ""},
+		"a part, by its id":                    {gpu, "GPU_0", 312, ""},
+		"one by its id, another out of order":  {both(gpu, map[string]string{"/redfish/v1/Chassis/1U": "{"}), "GPU_0", 312, ""},
+		"a part that does not say so":          {both(baseboard, systems(map[string]string{"1": "1U"})), "", 374, ""},
+		"a part that is a system as well":      {both(baseboard, systems(map[string]string{"1": "1U", "0": "HGX_Chassis_0"})), "", 374, ""},
+		"a machine in an enclosure of several": {both(enclosure, systems(map[string]string{"1": "1U"})), "", 374, ""},
+		"a system in a chassis of no power":    {systems(map[string]string{"1": "Enclosure"}), "", 374, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newService(t, tc.tree)
@@ -142,6 +201,7 @@ func TestRedfish(t *testing.T) {
 			}
 			require.NoError(t, err)
 			assert.InDelta(t, tc.watts, watts, 0)
+			assert.Equal(t, "chassis "+cmp.Or(tc.chassis, "1U"), m.service.what())
 			for range 3 {
 				require.NoError(t, m.ask(t.Context()))
 			}
@@ -150,6 +210,26 @@ func TestRedfish(t *testing.T) {
 			assert.Empty(t, s.tokens, "and ended")
 		})
 	}
+}
+
+// While one that may be the machine does not answer, no other is taken for it: that may be a part.
+func TestRedfishDoesNotGuess(t *testing.T) {
+	s := newService(t, both(listing(telling("HGX_Chassis_0", "", 290), "HGX_Chassis_0", "1U"), systems(map[string]string{"0": "HGX_Chassis_0", "1": "1U"})))
+	m := s.meter(t, secret, "")
+	s.set(func() {
+		s.broken = func(w http.ResponseWriter, r *http.Request) {
+			if content, path := s.tree[r.URL.Path], r.URL.Path; content != "" && !strings.HasPrefix(path, "/redfish/v1/Chassis/1U/") {
+				_, _ = w.Write([]byte(content))
+				return
+			}
+			http.Error(w, "busy", http.StatusServiceUnavailable)
+		}
+	})
+	require.ErrorContains(t, m.ask(t.Context()), "503")
+	assert.Empty(t, m.What())
+	s.set(func() { s.broken = nil })
+	require.NoError(t, m.ask(t.Context()))
+	assert.Equal(t, "chassis 1U", m.What())
 }
 
 func TestRedfishInTrouble(t *testing.T) {

@@ -29,6 +29,7 @@ type TelemetryBuilder struct {
 	HostenergyAttributionImbalance metric.Float64Gauge
 	HostenergyCPUIdlePower         metric.Float64Gauge
 	HostenergyModelError           metric.Float64Gauge
+	HostenergyModelUncertainty     metric.Float64Gauge
 	HostenergyReadingsSkipped      metric.Int64Counter
 	HostenergyUsageRefused         metric.Int64Counter
 	HostenergyWorkloads            metric.Int64Gauge
@@ -79,6 +80,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.HostenergyModelError, err = builder.meter.Float64Gauge(
 		"otelcol_hostenergy.model.error",
 		metric.WithDescription("How far the model's energy is from the measured one, relative to it, over the time that both were known. [Development]"),
+		metric.WithUnit("1"),
+	)
+	errs = errors.Join(errs, err)
+	builder.HostenergyModelUncertainty, err = builder.meter.Float64Gauge(
+		"otelcol_hostenergy.model.uncertainty",
+		metric.WithDescription("Relative standard uncertainty of the energy that the model estimates, one standard deviation. That of the CPU follows its fit to a counter, where there is one. [Development]"),
 		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)

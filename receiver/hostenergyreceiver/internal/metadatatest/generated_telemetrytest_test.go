@@ -22,6 +22,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.HostenergyAttributionImbalance.Record(context.Background(), 1)
 	tb.HostenergyCPUIdlePower.Record(context.Background(), 1)
 	tb.HostenergyModelError.Record(context.Background(), 1)
+	tb.HostenergyModelUncertainty.Record(context.Background(), 1)
 	tb.HostenergyReadingsSkipped.Add(context.Background(), 1)
 	tb.HostenergyUsageRefused.Add(context.Background(), 1)
 	tb.HostenergyWorkloads.Record(context.Background(), 1)
@@ -33,6 +34,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[float64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualHostenergyModelError(t, testTel,
+		[]metricdata.DataPoint[float64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualHostenergyModelUncertainty(t, testTel,
 		[]metricdata.DataPoint[float64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualHostenergyReadingsSkipped(t, testTel,

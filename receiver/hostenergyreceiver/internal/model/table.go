@@ -22,7 +22,7 @@ type row struct {
 	tdp            float64 // W of a package
 	cores, threads int     // of a package; threads are 0 where not known
 	idle, max      float64 // measured, as parts of the TDP; 0 where not
-	arm            string  // implementer/part, and what sys_vendor must contain
+	arm            string  // implementer/part, and what sys_vendor must contain, or after ! must not
 	memory         bool    // the TDP contains that of the memory
 	source         string
 }
@@ -89,8 +89,10 @@ func (t *table) find(m Machine) (*row, bool) {
 	}
 	for _, anyBoard := range []bool{false, true} {
 		for i := range t.rows {
-			part, board, onBoard := strings.Cut(t.rows[i].arm, " ")
-			if part == m.Model && onBoard != anyBoard && strings.Contains(m.Board, board) {
+			part, board, _ := strings.Cut(t.rows[i].arm, " ")
+			board, but := strings.CutPrefix(board, "!")
+			isAny := but || board == ""
+			if part == m.Model && isAny == anyBoard && (board == "" || strings.Contains(m.Board, board) != but) {
 				return &t.rows[i], true
 			}
 		}

@@ -78,6 +78,8 @@ func TestARM(t *testing.T) {
 		{"0x41/0xd40", "Amazon EC2", "Graviton3"},
 		{"0x41/0xd4f", "Amazon EC2", "Graviton4"},
 		{"0x41/0xd4f", "NVIDIA", "Grace"},
+		{"0x41/0xd4f", "Supermicro", "Grace"},
+		{"0x41/0xd4f", "", "Grace"},  // no DMI
 		{"0x41/0xd4f", "Google", ""}, // Axion: its power is not published
 		{"0xc0/0xac3", "", ""},
 	} {

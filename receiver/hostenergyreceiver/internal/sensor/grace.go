@@ -32,7 +32,7 @@ func findGrace(m Machine) (f finding) {
 				f.refuse(fmt.Errorf("power meter %q: %q is no number of a socket", pm.label, socket))
 				continue
 			}
-			s := Source{ID: part.id + socket + part.inner, Scope: part.scope, Driver: HWMon, Name: fmt.Sprintf(part.name, socket)}
+			s := Source{ID: part.id + socket + part.inner, Scope: part.scope, Driver: HWMon, Name: fmt.Sprintf(part.name, socket), Memory: part.scope == Package}
 			switch module := "module-" + socket; {
 			case part.inner != "":
 				s.Parent = part.id + socket

@@ -34,6 +34,8 @@ type Source struct {
 	Scope  Scope
 	Method Method
 	Driver Driver
+	// Memory says that the energy of the memory is in it, as on NVIDIA Grace.
+	Memory bool
 }
 
 // Scope is what a sensor covers: a value of energy.scope, or Host.
