@@ -249,6 +249,10 @@ func (c counted) RoundTrip(request *http.Request) (*http.Response, error) {
 // static reports whether it is a table, which is not asked but falls back on.
 func (s *source) static() bool { return s.kind.Step == 0 }
 
+// isLocal reports whether it is on this machine: what it says is of no use to other collectors, and asking it costs
+// nothing.
+func (s *source) isLocal() bool { return s.kind.Endpoint == "" }
+
 func (s *source) healthy() int64 {
 	if s.breaker.State() == gobreaker.StateOpen || time.Now().Before(s.restUntil()) {
 		return 0

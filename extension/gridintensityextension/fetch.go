@@ -5,7 +5,10 @@ package gridintensityextension
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -22,6 +25,9 @@ const turn = 2 * time.Second
 // fetch takes what another collector of the site has fetched not long ago, or asks the provider.
 func (z *zone) fetch(ctx context.Context, l *link, what string, request func() ([]grid.Value, error), judge func([]grid.Value) error) ([]grid.Value, error) {
 	key := l.key(what)
+	if l.isLocal() {
+		return l.ask(ctx, l.id, key.What, request, judge)
+	}
 	if values, ok := z.fresh(ctx, l, key); ok {
 		return values, nil
 	}
@@ -56,6 +62,9 @@ func (z *zone) fresh(ctx context.Context, l *link, key cache.Key) ([]grid.Value,
 
 // recall takes what was kept, however old: it stands until there is something newer.
 func (z *zone) recall(ctx context.Context, l *link) {
+	if l.isLocal() {
+		return
+	}
 	for _, what := range []string{"latest", "forecast"} {
 		if entry, _, ok := z.cache.Get(ctx, l.key(what)); ok {
 			l.shelf.put(entry.Values)
@@ -63,13 +72,12 @@ func (z *zone) recall(ctx context.Context, l *link) {
 	}
 }
 
-// key tells apart what must not be shared: two accounts, boundaries or services of one name.
+// key tells apart what must not be shared: two services of one name, and what is asked of them. It has no secret in
+// it: an endpoint or option may be one.
 func (l *link) key(what string) cache.Key {
 	c := l.config
-	return cache.Key{
-		Provider: c.Name + "|" + c.Type + "|" + c.ClientConfig.Endpoint + "|" + string(c.Boundary) + "|" + string(l.provenance.Signal),
-		Zone:     l.id, What: what,
-	}
+	of := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", c.ClientConfig.Endpoint, l.provenance, c.Options))
+	return cache.Key{Provider: c.Name + "|" + c.Type + "|" + hex.EncodeToString(of[:8]), Zone: l.id, What: what}
 }
 
 func isNotOffered(err error) bool { return errors.Is(err, provider.ErrNotOffered) }

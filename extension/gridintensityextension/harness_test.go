@@ -53,7 +53,7 @@ func script(t *testing.T, name string) *scripted {
 	t.Helper()
 	s := &scripted{name: name, past: 50, provenance: grid.Provenance{Boundary: grid.Lifecycle, Gas: grid.CO2e}}
 	provider.Types[name] = provider.Type{
-		Provenance: s.provenance, Step: time.Hour, Zones: "any",
+		Endpoint: "http://127.0.0.1:1", Provenance: s.provenance, Step: time.Hour, Zones: "any",
 		Zone: func(zone string) (string, bool) { return strings.ToUpper(zone), zone != s.unmapped },
 		New:  func(provider.Settings) (provider.Provider, error) { return s, nil },
 	}
