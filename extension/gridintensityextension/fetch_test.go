@@ -70,3 +70,21 @@ func TestKeysTellApart(t *testing.T) {
 		keys[k] = what
 	}
 }
+
+// An answer about the past is taken from a cache only for the time that it covers.
+func TestHistoryOfACacheIsNotShorterThanItsKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		a.step = 5 * time.Minute
+		time.Sleep(55 * time.Minute)
+		begin := time.Now()
+		feed := run(t, storetest.Host(&storetest.Memory{}), func(c *Config) { c.Storage = &storetest.ID }).feed("DE")
+		feed.Want(begin.Add(-10 * time.Minute))
+		synctest.Wait()
+		feed.Want(begin.Add(-50 * time.Minute)) // in the same hour
+		synctest.Wait()
+		early := begin.Add(-40 * time.Minute)
+		require.True(t, feed.Timeline().Settled(early.UnixNano()))
+		assert.Equal(t, holds{"a", "measured", 50}, at(feed, early))
+	})
+}

@@ -24,10 +24,11 @@ import (
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
 )
 
-// scripted is a provider of hourly values: 100 g/kWh now, 50 in the past, 70 to come.
+// scripted is a provider of values, hourly unless it has another step: 100 g/kWh now, 50 in the past, 70 to come.
 type scripted struct {
 	name       string
 	provenance grid.Provenance
+	step       time.Duration
 	takes      time.Duration
 	past       float64
 	foretells  bool
@@ -51,7 +52,7 @@ type played struct {
 // script adds a provider to those that the next run has, in order, until the end of the test.
 func script(t *testing.T, name string) *scripted {
 	t.Helper()
-	s := &scripted{name: name, past: 50, provenance: grid.Provenance{Boundary: grid.Lifecycle, Gas: grid.CO2e}}
+	s := &scripted{name: name, step: time.Hour, past: 50, provenance: grid.Provenance{Boundary: grid.Lifecycle, Gas: grid.CO2e}}
 	provider.Types[name] = provider.Type{
 		Endpoint: "http://127.0.0.1:1", Provenance: s.provenance, Step: time.Hour, Zones: "any",
 		Zone: func(zone string) (string, bool) { return strings.ToUpper(zone), zone != s.unmapped },
@@ -85,10 +86,10 @@ func (s *scripted) seen() played {
 
 func (s *scripted) asked() int { return s.seen().requests }
 
-func (s *scripted) hour(zone string, start time.Time, grams float64, quality grid.Quality) grid.Value {
+func (s *scripted) interval(zone string, start time.Time, grams float64, quality grid.Quality) grid.Value {
 	p := s.provenance
 	p.Zone, p.Source = zone, s.name
-	v := grid.Value{Start: start, End: start.Add(time.Hour), Intensity: grid.Intensity{GramsPerKWh: grams, Quality: quality, Provenance: p}}
+	v := grid.Value{Start: start, End: start.Add(s.step), Intensity: grid.Intensity{GramsPerKWh: grams, Quality: quality, Provenance: p}}
 	if s.spoil != nil {
 		s.spoil(&v)
 	}
@@ -108,7 +109,7 @@ func (s *scripted) Latest(_ context.Context, zone string) ([]grid.Value, error) 
 	if zone == s.unknown {
 		return nil, &provider.Error{Reason: provider.NotFound}
 	}
-	return []grid.Value{s.hour(zone, time.Now().Truncate(time.Hour), 100, grid.Measured)}, s.err
+	return []grid.Value{s.interval(zone, time.Now().Truncate(s.step), 100, grid.Measured)}, s.err
 }
 
 func (s *scripted) History(_ context.Context, zone string, from, to time.Time) ([]grid.Value, error) {
@@ -117,8 +118,8 @@ func (s *scripted) History(_ context.Context, zone string, from, to time.Time) (
 	s.histories++
 	s.asks = to.Sub(from)
 	var values []grid.Value
-	for start := from.Truncate(time.Hour); start.Add(time.Hour).Before(to); start = start.Add(time.Hour) {
-		values = append(values, s.hour(zone, start, s.past, grid.Measured))
+	for start := from.Truncate(s.step); start.Add(s.step).Before(to); start = start.Add(s.step) {
+		values = append(values, s.interval(zone, start, s.past, grid.Measured))
 	}
 	return values, s.err
 }
@@ -131,7 +132,7 @@ func (s *scripted) Forecast(_ context.Context, zone string) ([]grid.Value, error
 	}
 	var values []grid.Value
 	for i := range 24 {
-		values = append(values, s.hour(zone, time.Now().Truncate(time.Hour).Add(time.Duration(i)*time.Hour), 70, grid.Forecast))
+		values = append(values, s.interval(zone, time.Now().Truncate(time.Hour).Add(time.Duration(i)*time.Hour), 70, grid.Forecast))
 	}
 	return values, s.err
 }

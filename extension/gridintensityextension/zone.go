@@ -168,7 +168,8 @@ func (z *zone) history(ctx context.Context, l *link) {
 		z.since = earlier(z.since, wanted)
 		return
 	}
-	what := "history/" + from.UTC().Truncate(time.Hour).Format("2006-01-02T15")
+	from = from.Truncate(time.Hour) // who asks for a part of the same hour shares the answer
+	what := "history/" + from.UTC().Format("2006-01-02T15")
 	values, err := z.fetch(ctx, l, what, func() ([]grid.Value, error) { return l.provider.History(ctx, l.id, from, now) }, nil)
 	l.shelf.put(values)
 	if err == nil || isNotOffered(err) {
