@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.uber.org/zap"
 
 	"github.com/otelcol-carbon/otelcol-carbon/extension/gridintensityextension/internal/provider"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
@@ -423,4 +424,58 @@ func TestStorageIsNamed(t *testing.T) {
 	h := newHarness(t, func(c *Config) { c.Storage = &other })
 	require.ErrorContains(t, h.Start(t.Context(), componenttest.NewNopHost()), `storage: there is no extension "other"`)
 	require.NoError(t, h.Shutdown(t.Context()))
+}
+
+// What fails of a provider is said once, also when the rest of what it is asked for works, or fails otherwise.
+func TestEachQuestionIsLoggedForItself(t *testing.T) {
+	for name, late := range map[string]time.Duration{"the present is known": 0, "the present is not known": 12 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := script(t, "a")
+				a.spoil = func(v *grid.Value) { v.Start, v.End = v.Start.Add(-late), v.End.Add(-late) }
+				a.historyErr = &provider.Error{Reason: provider.Missing}
+				h := run(t, storetest.Host(nil), nil)
+				h.feed("DE").Want(time.Now().Add(-20 * time.Hour))
+				time.Sleep(3 * time.Hour)
+				synctest.Wait()
+				logs := h.logs.FilterMessageSnippet("has no answer that can be used")
+				assert.Equal(t, 1, logs.FilterField(zap.String("asked.for", "history")).Len(), "%v", h.logs.All())
+				assert.Equal(t, h.logs.Len(), logs.Len(), "nothing else")
+				before := h.logs.Len()
+				a.set(func() { a.historyErr = nil })
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				assert.Equal(t, before+1, h.logs.Len())
+				assert.Equal(t, 1, h.logs.FilterMessageSnippet("answers again").FilterField(zap.String("asked.for", "history")).Len())
+			})
+		})
+	}
+}
+
+// Who publishes late has nothing yet of a time that has just begun. That is not asked for, and no failure.
+func TestHistoryThatIsNotPublishedYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := script(t, "a")
+		late := 2 * time.Hour
+		a.spoil = func(v *grid.Value) {
+			if v.GramsPerKWh == 100 { // the newest
+				v.Start, v.End = v.Start.Add(-late), v.End.Add(-late)
+			}
+		}
+		a.historyErr = &provider.Error{Reason: provider.NotFound, Detail: "no rows of DE: it is no balancing authority"}
+		h := run(t, storetest.Host(nil), nil)
+		begin := time.Now()
+		feed := h.feed("DE")
+		feed.Want(begin)
+		time.Sleep(late - time.Minute)
+		synctest.Wait()
+		assert.Zero(t, a.seen().histories)
+		assert.Zero(t, h.logs.Len(), "%v", h.logs.All())
+		assert.Zero(t, h.rejected()[provider.NotFound])
+		a.set(func() { a.historyErr = nil })
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		assert.Positive(t, a.seen().histories)
+		assert.Equal(t, holds{"a", "measured", 50}, at(feed, begin.Add(time.Minute)))
+	})
 }

@@ -4,6 +4,7 @@
 package gridintensityextension
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"sync"
@@ -38,6 +39,8 @@ type scripted struct {
 	mu    sync.Mutex
 	err   error
 	spoil func(*grid.Value)
+	// historyErr is of the history only.
+	historyErr error
 	played
 }
 
@@ -121,7 +124,7 @@ func (s *scripted) History(_ context.Context, zone string, from, to time.Time) (
 	for start := from.Truncate(s.step); start.Add(s.step).Before(to); start = start.Add(s.step) {
 		values = append(values, s.interval(zone, start, s.past, grid.Measured))
 	}
-	return values, s.err
+	return values, cmp.Or(s.historyErr, s.err)
 }
 
 func (s *scripted) Forecast(_ context.Context, zone string) ([]grid.Value, error) {

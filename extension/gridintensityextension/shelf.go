@@ -23,6 +23,16 @@ func (s shelf) put(values []grid.Value) {
 	}
 }
 
+// published is until when it is known what was; zero if there are forecasts only.
+func (s shelf) published() (until time.Time) {
+	for key, v := range s {
+		if !key.foretold && v.End.After(until) {
+			until = v.End
+		}
+	}
+	return until
+}
+
 // since drops what ended before a time and returns the rest, in no order.
 func (s shelf) since(oldest time.Time) []grid.Value {
 	values := make([]grid.Value, 0, len(s))

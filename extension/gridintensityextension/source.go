@@ -50,9 +50,15 @@ type source struct {
 	attribute  attribute.KeyValue
 
 	mu        sync.Mutex
-	lacks     map[string]bool               // what it does not offer: history, forecast
-	notBefore time.Time                     // the provider wants to be left alone until then
-	troubles  map[zap.Field]provider.Reason // what was logged of a zone or price area
+	lacks     map[string]bool              // what it does not offer: history, forecast
+	notBefore time.Time                    // the provider wants to be left alone until then
+	troubles  map[question]provider.Reason // what was logged
+}
+
+// question is what is asked of a zone or price area. One may fail while others are answered.
+type question struct {
+	about zap.Field
+	what  string
 }
 
 func newSource(config *ProviderConfig, logger *zap.Logger, telemetry *metadata.TelemetryBuilder) *source {
@@ -63,7 +69,7 @@ func newSource(config *ProviderConfig, logger *zap.Logger, telemetry *metadata.T
 		attribute: attribute.String("carbon.source", config.Name),
 		limiter:   rate.NewLimiter(rate.Inf, 1),
 		lacks:     map[string]bool{},
-		troubles:  map[zap.Field]provider.Reason{},
+		troubles:  map[question]provider.Reason{},
 	}
 	s.provenance.Boundary, s.provenance.Source = config.Boundary, config.Name
 	if n := config.RequestsPerMinute; n > 0 {
@@ -152,7 +158,7 @@ func (s *source) send(ctx context.Context, about zap.Field, what string, request
 	if err == nil {
 		err = check()
 	}
-	s.note(ctx, about, err)
+	s.note(ctx, question{about, what}, err)
 	return err
 }
 
@@ -212,8 +218,8 @@ func (s *source) reject(ctx context.Context, reason provider.Reason) {
 	s.telemetry.GridintensityRejected.Add(ctx, 1, metric.WithAttributes(s.attribute, attribute.String("reason", string(reason))))
 }
 
-// note counts a failure, and logs when the reason changes of what it is about: a zone or a price area.
-func (s *source) note(ctx context.Context, about zap.Field, err error) {
+// note counts a failure, and logs when the reason changes.
+func (s *source) note(ctx context.Context, q question, err error) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -233,13 +239,13 @@ func (s *source) note(ctx context.Context, about zap.Field, err error) {
 	if e != nil && e.RetryAfter > 0 {
 		s.notBefore = time.Now().Add(min(e.RetryAfter, time.Hour))
 	}
-	if s.troubles[about] == reason {
+	if s.troubles[q] == reason {
 		return
 	}
-	s.troubles[about] = reason
+	s.troubles[q] = reason
 	if reason == "" {
-		s.logger.Info("a provider of grid intensity answers again", about)
+		s.logger.Info("a provider of grid intensity answers again", q.about, zap.String("asked.for", q.what))
 		return
 	}
-	s.logger.Warn("a provider of grid intensity has no answer that can be used", about, zap.Error(err))
+	s.logger.Warn("a provider of grid intensity has no answer that can be used", q.about, zap.String("asked.for", q.what), zap.Error(err))
 }

@@ -164,7 +164,8 @@ func (z *zone) history(ctx context.Context, l *link) {
 	if oldest := now.Add(-z.config.History); from.Before(oldest) {
 		from = oldest
 	}
-	if now.Sub(from) < time.Minute { // which the newest value covers
+	// The newest value covers a minute, and who is late has nothing of what it has not reached yet.
+	if until := l.shelf.published(); now.Sub(from) < time.Minute || !until.IsZero() && !until.After(from) {
 		z.since = earlier(z.since, wanted)
 		return
 	}
