@@ -185,6 +185,13 @@ func (p *ProviderConfig) Validate() error {
 			errs = append(errs, fmt.Errorf("options: %q is not known; %s takes %s", key, p.Type, cmp.Or(strings.Join(kind.Options, ", "), "none")))
 		}
 	}
+	if kind.Step == 0 { // a table: its zones are known here
+		for _, zone := range slices.Sorted(maps.Keys(p.Zones)) {
+			if _, err := grid.Static(p.Zones[zone], p.Boundary); err != nil {
+				errs = append(errs, fmt.Errorf("zones::%s: %w", zone, err))
+			}
+		}
+	}
 	if p.RequestsPerMinute < 0 {
 		errs = append(errs, fmt.Errorf("requests_per_minute: %d: must be 0 (no limit) or more", p.RequestsPerMinute))
 	}

@@ -54,6 +54,7 @@ func TestBadConfig(t *testing.T) {
 		"{providers: [{type: neso}], max_zones: 0}":            "max_zones: 0: must be at least 1",
 		"{providers: [{type: neso}], allow_mixing: [basis]}":   `allow_mixing::0: "basis": must be boundary or gas`,
 		"{providers: [{type: neso}], redis: {endpoint: here}}": `redis: endpoint: "here": must be host:port`,
+		"{providers: [{type: static, zones: {hq: XQ}}]}":       `providers::0: zones::hq: "XQ" is not a known zone; nearest:`,
 		"{providers: [{type: neso, zone: GB}]}":                `"zone" is no key of a provider`,
 		"{providers: [{type: neso}], provider: x}":             "provider",
 	} {

@@ -159,14 +159,18 @@ func (e *gridIntensity) newZone(name string, signal grid.Signal) (*zone, error) 
 	z := &zone{common: e.common, since: notYet}
 	var chain []grid.Provenance
 	var covered, withLosses []string
+	var noFallback error
 	for _, s := range e.sources {
 		if s.provenance.Signal != signal {
 			continue
 		}
 		covered = append(covered, s.config.Name+" ("+s.kind.Zones+")")
 		if s.static() {
-			if fallback, err := grid.Static(name, s.config.Boundary); err == nil && z.fallback == nil {
-				fallback.Source = s.config.Name
+			fallback, err := e.yearly(s, name)
+			switch {
+			case err != nil:
+				noFallback = err
+			case z.fallback == nil:
 				z.fallback = &fallback
 				chain = append(chain, fallback.Provenance)
 			}
@@ -186,12 +190,39 @@ func (e *gridIntensity) newZone(name string, signal grid.Signal) (*zone, error) 
 	if err := e.mixes(name, chain); err != nil {
 		return nil, err
 	}
+	if z.fallback == nil && noFallback != nil {
+		e.logger.Warn("no yearly average stands in for what the providers do not know of a zone: name one under zones of static",
+			zap.String("grid.zone", name), zap.Error(noFallback))
+	}
 	if len(z.links) == 0 {
 		z.since = always
 	}
 	z.feed = grid.NewFeed(chain[0], grid.NewTimeline(nil, e.config.MaxCarry, z.fallback, z.since))
 	z.feed.WithLosses, z.feed.History = withLosses, e.config.History
 	return z, nil
+}
+
+// yearly is a table's average of a zone, else of the country that it is a part of, as the other providers know.
+func (e *gridIntensity) yearly(s *source, name string) (grid.Intensity, error) {
+	id, _ := s.zone(name)
+	zones := []string{id}
+	for _, other := range e.sources {
+		if part, ok := other.zone(name); ok && other.kind.Country != nil {
+			if country := other.kind.Country(part); country != "" && !slices.Contains(zones, country) {
+				zones = append(zones, country)
+			}
+		}
+	}
+	var errs []error
+	for _, zone := range zones {
+		average, err := grid.Static(zone, s.config.Boundary)
+		if err == nil {
+			average.Source = s.config.Name
+			return average, nil
+		}
+		errs = append(errs, err)
+	}
+	return grid.Intensity{}, errors.Join(errs...)
 }
 
 // mixes refuses a chain whose numbers are not of the same kind.

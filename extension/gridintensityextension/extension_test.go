@@ -479,3 +479,52 @@ func TestHistoryThatIsNotPublishedYet(t *testing.T) {
 		assert.Equal(t, holds{"a", "measured", 50}, at(feed, begin.Add(time.Minute)))
 	})
 }
+
+// static takes its own zones as all providers do, and a part of a country for the country.
+func TestStaticOfAZone(t *testing.T) {
+	const britain = 210.89114
+	for name, tc := range map[string]struct {
+		zone  string
+		zones map[string]string
+		want  float64
+	}{
+		"named":                 {"rack 7", map[string]string{"rack 7": "GB"}, britain},
+		"the country of others": {"GB-13", nil, britain},
+		"named before that":     {"GB-13", map[string]string{"gb-13": "WORLD"}, 473.0065},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, func(c *Config) {
+				c.AllowMixing = []string{"boundary", "gas"}
+				c.Providers = []ProviderConfig{
+					{Type: "static", Name: "static", Boundary: grid.Lifecycle, Zones: tc.zones},
+					{Type: "neso", Name: "neso", Boundary: grid.Direct},
+				}
+			})
+			t.Cleanup(func() { require.NoError(t, h.Shutdown(context.Background())) })
+			z, err := h.newZone(tc.zone, grid.Average)
+			require.NoError(t, err)
+			assert.Equal(t, holds{"static", "static", tc.want}, now(z.feed))
+			assert.Zero(t, h.logs.Len(), "%v", h.logs.All())
+		})
+	}
+}
+
+// A chain whose last resort does not cover the zone says so, once.
+func TestStaticThatIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		script(t, "a")
+		h := run(t, storetest.Host(nil), func(c *Config) {
+			c.Providers = append(c.Providers, ProviderConfig{Type: "static", Name: "static", Boundary: grid.Lifecycle})
+		})
+		for range 3 {
+			h.feed("rack 7")
+			time.Sleep(time.Hour)
+			synctest.Wait()
+		}
+		require.Equal(t, 1, h.logs.Len(), "%v", h.logs.All())
+		assert.Contains(t, h.logs.All()[0].Message, "no yearly average stands in")
+		assert.Equal(t, "rack 7", h.logs.All()[0].ContextMap()["grid.zone"])
+		h.feed("DE")
+		assert.Equal(t, 1, h.logs.Len())
+	})
+}

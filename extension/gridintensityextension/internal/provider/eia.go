@@ -24,6 +24,7 @@ var eia = Type{
 	Credentials: []Credential{Token},
 	Zone:        eiaZone,
 	Zones:       "a balancing authority of the US by its EIA id, such as CISO, or a cloud region in the US",
+	Country:     partsOf("US"),
 	New:         func(s Settings) (Provider, error) { return &eiaProvider{s}, nil },
 }
 

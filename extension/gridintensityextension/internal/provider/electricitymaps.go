@@ -30,6 +30,7 @@ var electricityMaps = Type{
 	Credentials: []Credential{Token},
 	Zone:        electricityMapsZone,
 	Zones:       "a country, such as DE, a zone of Electricity Maps, such as US-CAL-CISO, or a cloud region",
+	Country:     electricityMapsCountry,
 	Options:     []string{apiVersion},
 	New:         newElectricityMaps,
 }
@@ -43,6 +44,16 @@ func electricityMapsZone(zone string) (string, bool) {
 	}
 	zone = strings.ToUpper(zone)
 	return zone, electricityMapsID.MatchString(zone)
+}
+
+// electricityMapsCountry is what an id begins with. Digits are in ids such as DK-DK1 only, and in cloud regions: me-west1
+// is not in Montenegro.
+func electricityMapsCountry(id string) string {
+	country, part, _ := strings.Cut(id, "-")
+	if strings.ContainsAny(part, "0123456789") && !strings.HasPrefix(part, country) {
+		return ""
+	}
+	return country
 }
 
 const (

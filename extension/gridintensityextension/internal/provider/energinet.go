@@ -21,6 +21,7 @@ var energinet = Type{
 	Step:       5 * time.Minute,
 	Zone:       energinetZone,
 	Zones:      "a price area of Denmark: DK1 or DK2, also as DK-DK1 or DK-DK2, or a cloud region in one",
+	Country:    partsOf("DK"),
 	New:        func(s Settings) (Provider, error) { return &energinetProvider{s}, nil },
 }
 

@@ -28,6 +28,7 @@ var entsoe = Type{
 	Credentials: []Credential{Token},
 	Zone:        entsoeZone,
 	Zones:       "a country or bidding zone of ENTSO-E, such as DE, DE_LU or NO_2, its EIC, or a cloud region in Europe",
+	Country:     entsoeCountry,
 	New:         func(s Settings) (Provider, error) { return &entsoeProvider{s}, nil },
 }
 
@@ -48,6 +49,17 @@ func entsoeZone(zone string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// entsoeCountry is what the name of an area begins with.
+func entsoeCountry(eic string) string {
+	for _, row := range table("entsoe_areas.csv") {
+		if row[1] == eic {
+			country, _, _ := strings.Cut(row[0], "_")
+			return country
+		}
+	}
+	return ""
 }
 
 const (

@@ -23,6 +23,7 @@ var neso = Type{
 	Step:       30 * time.Minute,
 	Zone:       nesoZone,
 	Zones:      "Great Britain, GB, or one of its regions, GB-1 (North Scotland) to GB-17 (Wales)",
+	Country:    partsOf(britain),
 	New:        func(s Settings) (Provider, error) { return &nesoProvider{s}, nil },
 }
 

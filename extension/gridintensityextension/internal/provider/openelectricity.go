@@ -29,6 +29,7 @@ var openElectricity = Type{
 	Credentials: []Credential{Token},
 	Zone:        openElectricityZone,
 	Zones:       "a part of Australia: AU-NSW, AU-QLD, AU-SA, AU-TAS, AU-VIC, AU-WA, or NSW1, QLD1, SA1, TAS1, VIC1, WEM",
+	Country:     partsOf("AU"),
 	New:         func(s Settings) (Provider, error) { return &openElectricityProvider{s}, nil },
 }
 

@@ -54,6 +54,8 @@ type Type struct {
 	Zone func(zone string) (string, bool)
 	// Zones says in a few words what Zone takes, for error messages.
 	Zones string
+	// Country that a zone is a part of, by the service's id; "" if it is not known. Nil if no zone is a part of one.
+	Country func(id string) string
 	// Options are the keys that Settings.Options may have.
 	Options []string
 	New     func(Settings) (Provider, error)
@@ -113,6 +115,9 @@ func (s *Settings) value(zone string, start time.Time, length time.Duration, gra
 		Intensity: grid.Intensity{GramsPerKWh: gramsPerKWh, Quality: quality, Provenance: p},
 	}
 }
+
+// partsOf is the Country of a service in one country.
+func partsOf(country string) func(string) string { return func(string) string { return country } }
 
 // within are the values that overlap [from, to).
 func within(values []grid.Value, from, to time.Time) ([]grid.Value, error) {

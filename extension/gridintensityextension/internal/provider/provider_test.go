@@ -53,6 +53,23 @@ func TestTypes(t *testing.T) {
 	}
 }
 
+// Where a service divides a country, the yearly average of the country is known of its zones.
+func TestCountryOfAZone(t *testing.T) {
+	for _, tt := range []struct{ provider, id, want string }{
+		{"electricitymaps", "US-NW-BPAT", "US"},
+		{"electricitymaps", "DK-DK1", "DK"},
+		{"electricitymaps", "ME-WEST9", ""}, // a cloud region of Israel would look like this
+		{"energinet", "DK2", "DK"},
+		{"eia", "BPAT", "US"},
+		{"entsoe", "10Y1001A1001A82H", "DE"}, // DE_LU
+		{"entsoe", "10YDOM-REGION-1V", "CWE"},
+		{"neso", "GB-13", "GB"},
+		{"openelectricity", "NSW1", "AU"},
+	} {
+		assert.Equal(t, tt.want, Types[tt.provider].Country(tt.id), "%s of %s", tt.id, tt.provider)
+	}
+}
+
 // A zone may be given by the service's own id.
 func TestAnIDIsAZone(t *testing.T) {
 	zones := []string{
