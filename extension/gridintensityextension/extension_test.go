@@ -528,3 +528,33 @@ func TestStaticThatIsNone(t *testing.T) {
 		assert.Equal(t, 1, h.logs.Len())
 	})
 }
+
+// A country that is none is refused at the start, unless somebody says what it is.
+func TestMistypedCountry(t *testing.T) {
+	em := ProviderConfig{Type: "electricitymaps", Name: "electricitymaps", Boundary: grid.Lifecycle}
+	mapped := em
+	mapped.Zones = map[string]string{"XQ": "DE"}
+	static := ProviderConfig{Type: "static", Name: "static", Boundary: grid.Lifecycle}
+	eia := ProviderConfig{Type: "eia", Name: "eia", Boundary: grid.Lifecycle}
+	file := ProviderConfig{Type: "file", Name: "file", Boundary: grid.Lifecycle}
+	for name, tc := range map[string]struct {
+		providers []ProviderConfig
+		known     bool
+	}{
+		"nobody":     {[]ProviderConfig{em, eia, static}, false},
+		"its zones":  {[]ProviderConfig{mapped, static}, true},
+		"the file's": {[]ProviderConfig{em, file, static}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, func(c *Config) { c.Providers = tc.providers })
+			t.Cleanup(func() { require.NoError(t, h.Shutdown(context.Background())) })
+			_, err := h.newZone("XQ", grid.Average)
+			if tc.known {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, `zone "XQ": no provider covers it; there are electricitymaps (a country, such as DE,`)
+			require.ErrorContains(t, err, `name it under zones of a provider, or add one`)
+		})
+	}
+}

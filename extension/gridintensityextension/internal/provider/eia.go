@@ -28,9 +28,9 @@ var eia = Type{
 	New:         func(s Settings) (Provider, error) { return &eiaProvider{s}, nil },
 }
 
-var balancingAuthority = regexp.MustCompile(`^[A-Z]{2,5}$`)
+var balancingAuthority = regexp.MustCompile(`^[A-Z]{3,5}$`)
 
-// eiaZone does not take a country for a balancing authority: SC is one, but the Seychelles are another.
+// eiaZone takes no two letters for a balancing authority: only SC is one, and it is the Seychelles as well.
 func eiaZone(zone string) (string, bool) {
 	if place, ok := grid.Locate(zone); ok {
 		return place.EIA, place.EIA != ""

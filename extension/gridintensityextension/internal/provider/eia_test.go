@@ -109,7 +109,7 @@ func TestEIAZones(t *testing.T) {
 		assert.True(t, ok, zone)
 		assert.Equal(t, want, got, zone)
 	}
-	for _, zone := range []string{"DE", "DEU", "SC", "WORLD", "CAMX", "RFCW", "us", "ciso", "", "eu-west-1", "CISO2"} {
+	for _, zone := range []string{"DE", "DEU", "SC", "WORLD", "CAMX", "RFCW", "us", "ciso", "", "eu-west-1", "CISO2", "XQ"} {
 		_, ok := eia.Zone(zone)
 		assert.False(t, ok, zone)
 	}

@@ -35,15 +35,22 @@ var electricityMaps = Type{
 	New:         newElectricityMaps,
 }
 
-// electricityMapsID has the countries too that have no yearly average, such as XK, but not NESO's GB-13.
+// electricityMapsID does not match NESO's GB-13.
 var electricityMapsID = regexp.MustCompile(`^[A-Z]{2}(-[A-Z][A-Z0-9]*)*$`)
+
+// electricityMapsCountries are those that have no yearly average: the rest of ISO 3166-1, Kosovo, and XX, which is
+// Northern Cyprus.
+var electricityMapsCountries = strings.Fields(`AD AI AQ AX BL BQ BV CC CW CX FM GG GS HM IM IO JE LI MC MF MH MP NF NU PN PW
+	SJ SM SX TF TK TV UM VA WF XK XX YT`)
 
 func electricityMapsZone(zone string) (string, bool) {
 	if place, ok := grid.Locate(zone); ok {
 		return place.ElectricityMaps, true
 	}
 	zone = strings.ToUpper(zone)
-	return zone, electricityMapsID.MatchString(zone)
+	country, _, _ := strings.Cut(zone, "-")
+	_, isCountry := grid.Locate(country)
+	return zone, electricityMapsID.MatchString(zone) && (isCountry || slices.Contains(electricityMapsCountries, country))
 }
 
 // electricityMapsCountry is what an id begins with. Digits are in ids such as DK-DK1 only, and in cloud regions: me-west1

@@ -238,15 +238,28 @@ func TestElectricityMapsOfTheFakeGrid(t *testing.T) {
 }
 
 func TestElectricityMapsZones(t *testing.T) {
-	for zone, want := range map[string]string{"deu": "DE", "eu-north-1": "SE-SE3", "aws/us-east-1": "US-MIDA-PJM", "dk-dk1": "DK-DK1", "JP-TK": "JP-TK", "FR-COR": "FR-COR", "XK": "XK", "ad": "AD"} {
+	for zone, want := range map[string]string{"deu": "DE", "eu-north-1": "SE-SE3", "aws/us-east-1": "US-MIDA-PJM", "dk-dk1": "DK-DK1", "JP-TK": "JP-TK", "FR-COR": "FR-COR", "XK": "XK", "ad": "AD", "XX": "XX"} {
 		got, ok := electricityMaps.Zone(zone)
 		assert.True(t, ok, zone)
 		assert.Equal(t, want, got, zone)
 	}
-	for _, zone := range []string{"", "CAMX", "WORLD", "GB-13", "CAISO_NORTH", "CISO", "DK1", "DE&zone=FR"} {
+	for _, zone := range []string{"", "CAMX", "WORLD", "GB-13", "CAISO_NORTH", "CISO", "DK1", "DE&zone=FR", "XQ", "UK", "xq-a"} {
 		_, ok := electricityMaps.Zone(zone)
 		assert.False(t, ok, zone)
 	}
+}
+
+// With those that have a yearly average they are all of ISO 3166-1, which has 249.
+func TestEveryCountryIsOne(t *testing.T) {
+	isCountry := map[string]bool{}
+	for _, a := range "ABCDEFGHIJKLMNOPQRSTUVWXYZ" {
+		for _, b := range "ABCDEFGHIJKLMNOPQRSTUVWXYZ" {
+			if _, ok := electricityMaps.Zone(string(a) + string(b)); ok {
+				isCountry[string(a)+string(b)] = true
+			}
+		}
+	}
+	assert.Len(t, isCountry, 249+len([]string{"XK", "XX"}))
 }
 
 func FuzzElectricityMaps(f *testing.F) {
