@@ -19,7 +19,7 @@ import (
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
 )
 
-// turn is how long the answer to another collector's request is waited for.
+// turn is how often the answer to another collector's request is looked for.
 const turn = 2 * time.Second
 
 // fetch takes what another collector of the site has fetched not long ago, or asks the provider.
@@ -28,21 +28,23 @@ func (z *zone) fetch(ctx context.Context, l *link, what string, request func() (
 	if l.isLocal() {
 		return l.ask(ctx, l.id, key.What, request, judge)
 	}
-	if values, ok := z.fresh(ctx, l, key); ok {
-		return values, nil
-	}
-	release, mine := z.cache.Lock(ctx, key)
-	if !mine {
+	release := func() {}
+	defer func() { release() }()
+	// No longer than a lock holds: the others of the site may fail one after another.
+	for last := time.Now().Add(cache.LockTTL); ; {
+		if values, ok := z.fresh(ctx, l, key); ok {
+			return values, nil
+		}
+		var mine bool
+		if release, mine = z.cache.Lock(ctx, key); mine || time.Now().After(last) {
+			break
+		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-time.After(turn):
 		}
-		if values, ok := z.fresh(ctx, l, key); ok {
-			return values, nil
-		}
 	}
-	defer release()
 	values, err := l.ask(ctx, l.id, key.What, request, judge)
 	if err == nil {
 		z.cache.Put(ctx, key, cache.Entry{Fetched: time.Now(), Values: values})

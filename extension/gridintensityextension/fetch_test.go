@@ -13,8 +13,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelcol-carbon/otelcol-carbon/extension/gridintensityextension/internal/cache"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
+	"github.com/otelcol-carbon/otelcol-carbon/testbed/redistest"
 )
 
 // What one file says is never taken for what another says, nor for what it said before it changed.
@@ -87,4 +89,22 @@ func TestHistoryOfACacheIsNotShorterThanItsKey(t *testing.T) {
 		require.True(t, feed.Timeline().Settled(early.UnixNano()))
 		assert.Equal(t, holds{"a", "measured", 50}, at(feed, early))
 	})
+}
+
+// While one collector waits for a slow provider, the others of its site wait for what it gets.
+func TestASlowProviderIsAskedOnce(t *testing.T) {
+	redis := redistest.Start(t)
+	a := script(t, "a")
+	a.takes = turn + time.Second
+	var feeds []*grid.Feed
+	for range 3 {
+		h := run(t, storetest.Host(nil), func(c *Config) {
+			c.Redis = &cache.RedisConfig{Endpoint: redis.Addr(), Namespace: "otelcol-carbon", Timeout: time.Second}
+		})
+		feeds = append(feeds, h.feed("DE"))
+	}
+	for _, feed := range feeds {
+		require.Eventually(t, func() bool { return now(feed) == holds{"a", "measured", 100} }, 30*time.Second, 20*time.Millisecond)
+	}
+	assert.Equal(t, 1, a.asked())
 }

@@ -111,7 +111,7 @@ func (c *Cache) Put(ctx context.Context, key Key, e Entry) {
 }
 
 // Lock reports whether the caller is the one of the site that should ask the provider. That is so
-// without Redis as well. A lock that is not released ends after 30 s. Release is never nil, and may be
+// without Redis as well. A lock that is not released ends after LockTTL. Release is never nil, and may be
 // called twice.
 func (c *Cache) Lock(ctx context.Context, key Key) (release func(), ok bool) {
 	return c.shared.lock(ctx, key)

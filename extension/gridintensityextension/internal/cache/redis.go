@@ -103,8 +103,8 @@ func (s *shared) put(ctx context.Context, key Key, e Entry) {
 	})
 }
 
-// lockTTL is the default timeout of a request to a provider.
-const lockTTL = 30 * time.Second
+// LockTTL is how long a lock holds that nobody releases: the default timeout of a request to a provider.
+const LockTTL = 30 * time.Second
 
 // unlock leaves the lock alone that another has taken when this one had ended.
 var unlock = redis.NewScript(1, `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`)
@@ -116,7 +116,7 @@ func (s *shared) lock(ctx context.Context, key Key) (release func(), ok bool) {
 	}
 	name, token, taken := s.name(key)+":lock", rand.Text(), false
 	answered := s.do(ctx, func(ctx context.Context, c redis.Conn) error {
-		_, err := redis.String(redis.DoContext(c, ctx, "SET", name, token, "NX", "PX", lockTTL.Milliseconds()))
+		_, err := redis.String(redis.DoContext(c, ctx, "SET", name, token, "NX", "PX", LockTTL.Milliseconds()))
 		taken = err == nil
 		if errors.Is(err, redis.ErrNil) {
 			return nil
