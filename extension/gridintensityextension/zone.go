@@ -19,6 +19,9 @@ import (
 // restate is how often what was said of the past is asked for again, if somebody wants to know.
 const restate = time.Hour
 
+// spare is kept beyond the history, so that who waits all of that still finds it.
+const spare = time.Hour
+
 // zone keeps what is known of one zone, in a goroutine of its own: so there is never more than one request
 // for it at a time.
 type zone struct {
@@ -161,7 +164,7 @@ func (z *zone) history(ctx context.Context, l *link) {
 		return
 	}
 	from := wanted
-	if oldest := now.Add(-z.config.History); from.Before(oldest) {
+	if oldest := z.oldest(); from.Before(oldest) {
 		from = oldest
 	}
 	// The newest value covers a minute, and who is late has nothing of what it has not reached yet.
@@ -179,6 +182,9 @@ func (z *zone) history(ctx context.Context, l *link) {
 	}
 }
 
+// oldest is from when on values are kept.
+func (z *zone) oldest() time.Time { return time.Now().Add(-z.config.History - spare) }
+
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b
@@ -188,9 +194,8 @@ func earlier(a, b time.Time) time.Time {
 
 func (z *zone) publish() {
 	var values []grid.Value
-	oldest := time.Now().Add(-z.config.History)
 	for _, l := range z.links {
-		values = append(values, l.shelf.since(oldest)...)
+		values = append(values, l.shelf.since(z.oldest())...)
 	}
 	z.feed.Publish(grid.NewTimeline(values, z.config.MaxCarry, z.fallback, z.since))
 }

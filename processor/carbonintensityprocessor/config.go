@@ -149,6 +149,19 @@ func (c *Config) Validate() error {
 // longestSettling is by when every provider has restated what it will.
 const longestSettling = 30 * 24 * time.Hour
 
+// checkHistory refuses to wait for what a source has forgotten by then.
+func (c *Config) checkHistory(history time.Duration) error {
+	const says = "%s: %v: must be at most the history of %q, which is %v: what was before is forgotten there; set this to less, or history to more"
+	switch {
+	case history == 0:
+	case c.SettleDelay > history:
+		return fmt.Errorf(says, "settle_delay", c.SettleDelay, c.Source, history)
+	case c.Revisions.HasValue() && c.Revisions.Get().Keep > history:
+		return fmt.Errorf(says, "revisions::keep", c.Revisions.Get().Keep, c.Source, history)
+	}
+	return nil
+}
+
 func checkPUE(pue float64) error {
 	if !(pue >= 1 && pue <= maxPUE) {
 		return fmt.Errorf("pue: %v: must be from 1 (nothing but IT equipment) to %v", pue, maxPUE)

@@ -203,7 +203,11 @@ var nothingKnown = grid.NewFeed(grid.Provenance{}, grid.NewTimeline(nil, 0, nil,
 
 func (p *places) feed(zone string, signal grid.Signal) (*grid.Feed, error) {
 	if p.source != nil {
-		return p.source.Feed(zone, signal)
+		feed, err := p.source.Feed(zone, signal)
+		if err == nil {
+			err = p.config.checkHistory(feed.History)
+		}
+		return feed, err
 	}
 	intensity, err := p.config.intensity(zone)
 	if err != nil {

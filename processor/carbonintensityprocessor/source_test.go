@@ -305,6 +305,8 @@ func TestMarginalAndMarketBased(t *testing.T) {
 
 func TestSourceIsChecked(t *testing.T) {
 	stack := grid.NewFeed(grid.Provenance{Boundary: grid.Direct, Gas: grid.CO2e}, grid.Always(grid.Fixed(1, "FR", grid.Direct)))
+	short := known()
+	short.History = 48 * time.Hour
 	for name, tt := range map[string]struct {
 		host     component.Host
 		settings map[string]any
@@ -313,6 +315,16 @@ func TestSourceIsChecked(t *testing.T) {
 		"no extension": {componenttest.NewNopHost(), live, `source: "gridintensity" is no gridintensity extension that is listed under service::extensions`},
 		"no zone":      {fakeGrid{}, live, "no provider covers it"},
 		"no marginal":  {fakeGrid{"DE": known()}, with(live, map[string]any{"marginal": true}), "marginal: no provider covers it"},
+		"waiting for what the source forgets": {
+			fakeGrid{"DE": short},
+			with(live, map[string]any{"settle_delay": "72h"}),
+			`settle_delay: 72h0m0s: must be at most the history of "gridintensity", which is 48h0m0s`,
+		},
+		"revising what the source forgets": {
+			fakeGrid{"DE": short},
+			with(live, map[string]any{"revisions": map[string]any{"keep": "49h"}}),
+			`revisions::keep: 49h0m0s: must be at most the history of "gridintensity", which is 48h0m0s`,
+		},
 		"mixing": {
 			fakeGrid{"DE": known(), "FR": stack},
 			with(live, map[string]any{"sites": map[string]any{"FR": map[string]any{"pue": 1.1}}}),
