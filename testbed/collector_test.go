@@ -101,7 +101,13 @@ func command(tb testing.TB, configs []string, env ...string) *collector {
 // eventually waits until the condition holds, or the collector is gone.
 func (c *collector) eventually(condition func() bool, what string) {
 	c.tb.Helper()
-	deadline := time.After(patience)
+	c.within(patience, condition, what)
+}
+
+// within is eventually for what takes its time.
+func (c *collector) within(limit time.Duration, condition func() bool, what string) {
+	c.tb.Helper()
+	deadline := time.After(limit)
 	for !condition() {
 		select {
 		case <-c.exited:

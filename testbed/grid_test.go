@@ -97,9 +97,11 @@ func (c *charts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // grams are the last values of all streams of hw.emissions, by source and quality.
-func (s *sink) grams() (by map[string]float64, total float64) {
+func (s *sink) grams() (by map[string]float64, total float64) { return s.gramsOf("hw.emissions") }
+
+func (s *sink) gramsOf(metric string) (by map[string]float64, total float64) {
 	last := map[string]point{}
-	for _, p := range s.named("hw.emissions", "", "") {
+	for _, p := range s.named(metric, "", "") {
 		last[fmt.Sprint(p.attributes, p.start)] = p
 	}
 	by = map[string]float64{}
@@ -111,6 +113,10 @@ func (s *sink) grams() (by map[string]float64, total float64) {
 }
 
 func counter(start, at time.Time, joules float64) pmetric.Metrics {
+	return counterOf("GPU-1", start, at, joules)
+}
+
+func counterOf(device string, start, at time.Time, joules float64) pmetric.Metrics {
 	md := pmetric.NewMetrics()
 	rm := md.ResourceMetrics().AppendEmpty()
 	rm.Resource().Attributes().PutStr("host.id", "h1")
@@ -124,138 +130,8 @@ func counter(start, at time.Time, joules float64) pmetric.Metrics {
 	dp.SetStartTimestamp(pcommon.NewTimestampFromTime(start))
 	dp.SetTimestamp(pcommon.NewTimestampFromTime(at))
 	dp.SetDoubleValue(joules)
-	dp.Attributes().PutStr("hw.id", "GPU-1")
+	dp.Attributes().PutStr("hw.id", device)
 	return md
-}
-
-// sendUse tells of the same watts all the time, to the very end: what comes later has used nothing.
-func sendUse(t *testing.T, otlp string, begin, end time.Time, watts float64) {
-	t.Helper()
-	for at := begin; at.Before(end); at = at.Add(7 * time.Minute) {
-		send(t, otlp, counter(begin.Add(-time.Hour), at, watts*at.Sub(begin).Seconds()))
-	}
-	send(t, otlp, counter(begin.Add(-time.Hour), end, watts*end.Sub(begin).Seconds()))
-}
-
-// A day of energy, told in an instant as after an outage of the network, and the grid as it was: each gram is in
-// the quality that its time has, whoever has to stand in.
-func TestADayOfTheGrid(t *testing.T) {
-	const watts = 300
-	perHour := func(hours float64) float64 { return watts * 3600 * hours / 3.6e6 } // kWh
-	end := time.Now().Truncate(time.Hour)
-	begin := end.Add(-24 * time.Hour)
-	curve := func(at time.Time) *float64 { // 100 g/kWh at night, 500 by day
-		grams := 100.0
-		if hour := at.Sub(begin).Hours(); hour >= 6 && hour < 18 {
-			grams = 500
-		}
-		return &grams
-	}
-	hole := func(at time.Time) *float64 { // nobody knows three hours of the night
-		if hour := at.Sub(begin).Hours(); hour >= 20 && hour < 23 {
-			return nil
-		}
-		return curve(at)
-	}
-	for name, tc := range map[string]struct {
-		first, second func(time.Time) *float64
-		want          map[string]float64
-	}{
-		"all is known": {curve, nil, map[string]float64{"energycharts measured": perHour(12)*100 + perHour(12)*500}},
-		"a hole": {hole, nil, map[string]float64{
-			"energycharts measured": perHour(9)*100 + perHour(12)*500,
-			"energycharts stale":    perHour(0.5) * 100,
-			"static static":         perHour(2.5) * intensityDE,
-		}},
-		"the first provider is out of order": {nil, curve, map[string]float64{"second measured": perHour(12)*100 + perHour(12)*500}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			first, second, backend, otlp := newCharts(t), newCharts(t), newSink(t), freeAddress(t)
-			if tc.first != nil {
-				first.say(tc.first)
-			}
-			if tc.second != nil {
-				second.say(tc.second)
-			}
-			c := start(t, []string{writeFile(t, "config.yaml", gridConfig)},
-				"OTLP="+otlp, "SINK="+backend.address, "FIRST="+first.URL, "SECOND="+second.URL)
-			sendUse(t, otlp, begin, end, watts)
-			want := 0.0
-			for _, grams := range tc.want {
-				want += grams
-			}
-			used := watts * end.Sub(begin).Seconds()
-			c.eventually(func() bool {
-				send(t, otlp, counter(begin.Add(-time.Hour), end.Add(time.Since(end)), used))
-				_, total := backend.grams()
-				return total > want*0.999
-			}, "the day's emissions")
-			got, total := backend.grams()
-			assert.InEpsilon(t, want, total, 1e-9)
-			for of, grams := range tc.want {
-				assert.InEpsilon(t, grams, got[of], 1e-9, "%s of %v", of, got)
-			}
-			assert.Less(t, first.asked.Load(), int64(10))
-			assert.Equal(t, tc.second == nil, second.asked.Load() == 0, "the second is asked if it must be")
-			require.Zero(t, c.stop())
-		})
-	}
-}
-
-// A day that is restated: what was told of it stands, and the difference is told beside it, so that both add up to
-// what is known in the end.
-func TestADayIsRestated(t *testing.T) {
-	t.Parallel()
-	const watts = 300
-	end := time.Now().Truncate(time.Hour)
-	begin := end.Add(-24 * time.Hour)
-	saying := func(night, day float64) func(time.Time) *float64 {
-		return func(at time.Time) *float64 {
-			if hour := at.Sub(begin).Hours(); hour >= 6 && hour < 18 {
-				return &day
-			}
-			return &night
-		}
-	}
-	provider, backend, otlp := newCharts(t), newSink(t), freeAddress(t)
-	provider.say(saying(100, 500))
-	c := start(t, []string{
-		writeFile(t, "config.yaml", gridConfig), "yaml:processors::carbonintensity::revisions: {}",
-	}, "OTLP="+otlp, "SINK="+backend.address, "FIRST="+provider.URL, "SECOND=http://127.0.0.1:1")
-	sendUse(t, otlp, begin, end, watts)
-	used := watts * end.Sub(begin).Seconds()
-	again := func() { send(t, otlp, counter(begin.Add(-time.Hour), end.Add(time.Since(end)), used)) }
-	const halfDay = watts * 12 * 3600 / 3.6e6 // kWh
-	first := halfDay * (100 + 500)
-	c.eventually(func() bool { again(); _, total := backend.grams(); return total > first*0.999 }, "the day's emissions")
-
-	provider.say(saying(130, 440))
-	// Another device of which there is older energy has the past asked for again, at once and not within the hour.
-	older := func(at time.Time, joules float64) pmetric.Metrics {
-		md := counter(begin.Add(-3*time.Hour), at, joules)
-		point := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0)
-		point.Attributes().PutStr("hw.id", "GPU-2")
-		return md
-	}
-	send(t, otlp, older(begin.Add(-2*time.Hour), 0))
-	send(t, otlp, older(begin.Add(-time.Hour), 0.001))
-	revision := func() (total float64) {
-		last := map[string]point{}
-		for _, p := range backend.named("hw.emissions.revision", "hw.id", "GPU-1") {
-			last[fmt.Sprint(p.attributes, p.start)] = p
-		}
-		for _, p := range last {
-			assert.Equal(t, "measured", p.attributes["carbon.data.quality"])
-			total += p.value
-		}
-		return total
-	}
-	c.eventually(func() bool { again(); return revision() != 0 }, "a revision")
-	_, total := backend.grams()
-	assert.InEpsilon(t, first, total, 1e-6, "what was told stands")
-	assert.InEpsilon(t, halfDay*(130+440), total+revision(), 1e-6)
-	require.Zero(t, c.stop())
 }
 
 // Keys are in no log, metric or error, whatever the service does.
