@@ -55,7 +55,7 @@ func TestBinaryHasWhatItPromises(t *testing.T) {
 		"memory_limiter", "batch", "k8s_attributes", "resource", "attributes", "transform", "filter",
 		"metrics_transform", "groupbyattrs", "cumulative_to_delta", "delta_to_cumulative", "interval", "metric_start_time",
 		"otlp_grpc", "otlp_http", "load_balancing", "prometheus_remote_write", "file", "debug", "nop",
-		"influxdb", "count", "span_metrics", "signal_to_metrics", "forward",
+		"influxdb", "count", "span_metrics", "forward",
 		"health_check", "file_storage", "oidc", "oauth2client", "bearertokenauth", "basicauth", "headers_setter", "zpages", "pprof",
 	} {
 		assert.True(t, listed[name], name)
