@@ -149,6 +149,9 @@ func qualityOf(p tally.Provenance) string { return orDash(p.Quality) }
 // estimated is what modelled energy is called wherever a person reads it.
 const estimated = "estimated"
 
+// mixed is what was measured or modelled by more than one method, and so may be estimated in part.
+const mixed = "mixed"
+
 func methodName(method string) string {
 	if method == "model" {
 		return estimated

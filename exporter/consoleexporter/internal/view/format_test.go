@@ -75,7 +75,7 @@ func TestGraph(t *testing.T) {
 	assert.Contains(t, graph(make([]float64, 500), time.Second, 40, Look{})[0], "last 34s", "it shows the latest that fit")
 }
 
-// Whatever arrives and whatever the size of the screen: a frame fits it, and says what is estimated.
+// Whatever arrives and whatever the size of the screen: a frame fits it, and says what is estimated, or partly is.
 func TestFrameFits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := begin.Add(time.Minute)
@@ -111,7 +111,7 @@ func TestFrameFits(t *testing.T) {
 			assert.LessOrEqual(t, ansi.StringWidth(l), screen.Width)
 		}
 		if modelled && screen.Width >= 80 && screen.Height >= 60 {
-			assert.Contains(t, strings.Join(frame, "\n"), estimated)
+			assert.Regexp(t, estimated+"|"+mixed, strings.Join(frame, "\n")) // of one host, say, by more than one method
 		}
 	})
 }

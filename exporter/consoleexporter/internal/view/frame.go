@@ -279,6 +279,6 @@ func methodOf(a tally.Amount) string {
 	case 1:
 		return methodName(names[0])
 	default:
-		return "mixed"
+		return mixed
 	}
 }

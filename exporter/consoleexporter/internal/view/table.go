@@ -203,7 +203,7 @@ func uniform(cells [][columns]string, c column) bool {
 	for _, row := range cells {
 		switch {
 		case row[c] == "" || row[c] == dash:
-		case row[c] == estimated || value != "" && row[c] != value:
+		case row[c] == estimated || row[c] == mixed || value != "" && row[c] != value:
 			return false
 		default:
 			value = row[c]
