@@ -4,7 +4,6 @@
 package observe
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/discovery"
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/rules"
@@ -42,26 +42,25 @@ func newEngine(t *testing.T) *promql.Engine {
 	return engine
 }
 
-// startPrometheus scrapes these addresses, by job.
-func startPrometheus(t *testing.T, jobs map[string][]string) *server {
+// startPrometheus scrapes as a config says, more often.
+func startPrometheus(t *testing.T, text string) *server {
 	t.Helper()
 	db := teststorage.New(t)
 	s := &server{t: t, storage: db, engine: newEngine(t)}
 	s.groups, _ = loadRules(t, s.engine, db, "CarbonTargetDown")
 
-	groups := map[string][]*targetgroup.Group{}
-	var text strings.Builder
-	text.WriteString("scrape_configs:\n")
-	for job, addresses := range jobs {
-		fmt.Fprintf(&text, "  - {job_name: %s, scrape_interval: 500ms, scrape_timeout: 500ms}\n", job)
-		group := &targetgroup.Group{}
-		for _, address := range addresses {
-			group.Targets = append(group.Targets, model.LabelSet{model.AddressLabel: model.LabelValue(address)})
-		}
-		groups[job] = []*targetgroup.Group{group}
-	}
-	cfg, err := config.Load(text.String(), promslog.NewNopLogger())
+	cfg, err := config.Load(text, promslog.NewNopLogger())
 	require.NoError(t, err)
+	groups := map[string][]*targetgroup.Group{}
+	for _, job := range cfg.ScrapeConfigs {
+		job.ScrapeInterval = model.Duration(500 * time.Millisecond)
+		job.ScrapeTimeout = job.ScrapeInterval
+		for _, targets := range job.ServiceDiscoveryConfigs {
+			static, ok := targets.(discovery.StaticConfig)
+			require.True(t, ok, "%s: %s", job.JobName, targets.Name())
+			groups[job.JobName] = append(groups[job.JobName], static...)
+		}
+	}
 	manager, err := scrape.NewManager(&scrape.Options{DiscoveryReloadOnStartup: true}, nil, nil, nil, db, prometheus.NewRegistry())
 	require.NoError(t, err)
 	require.NoError(t, manager.ApplyConfig(cfg))

@@ -28,20 +28,11 @@ import (
 func TestEachQueryHasSeries(t *testing.T) {
 	c := startCollector(t)
 	c.sendAsPods(t)
-	prometheus := startPrometheus(t, map[string][]string{"carbon-agent": {c.self}, "energy": {c.energy}})
+	prometheus := startPrometheus(t, fmt.Sprintf(`scrape_configs:
+  - {job_name: carbon-agent, static_configs: [targets: [%q]]}
+  - {job_name: energy, static_configs: [targets: [%q]]}`, c.self, c.energy))
 
-	queries := append(dashboardQueries(t), runbookQueries(t)...)
-	for _, rule := range allRules(t) {
-		if rule.Record != "" {
-			queries = append(queries, rule.Expr)
-		}
-		for _, selector := range selectors(t, rule.Expr) {
-			queries = append(queries, instantOf(selector))
-		}
-	}
-	slices.Sort(queries)
-	queries = slices.Compact(queries)
-	origins := recorded(t)
+	queries, origins := allQueries(t), recorded(t)
 	var own []string
 	var others []string
 	deadline := time.Now().Add(patience)
@@ -99,6 +90,22 @@ func assertSeriesFromElsewhere(t *testing.T, queries []string) {
 	for _, query := range queries {
 		assert.NotEmpty(t, instant(t, loader.QueryEngine(), loader.Storage(), query, now.Add(-interval)), query)
 	}
+}
+
+// allQueries are those of dashboards and runbooks, each that records, and each part of an alert.
+func allQueries(t *testing.T) []string {
+	t.Helper()
+	queries := append(dashboardQueries(t), runbookQueries(t)...)
+	for _, rule := range allRules(t) {
+		if rule.Record != "" {
+			queries = append(queries, rule.Expr)
+		}
+		for _, selector := range selectors(t, rule.Expr) {
+			queries = append(queries, instantOf(selector))
+		}
+	}
+	slices.Sort(queries)
+	return slices.Compact(queries)
 }
 
 // dashboardQueries are those of the files as they are shipped.

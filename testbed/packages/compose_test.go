@@ -6,9 +6,9 @@
 package packages
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +20,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-carbon/otelcol-carbon/testbed/fakenvml"
-	"github.com/otelcol-carbon/otelcol-carbon/testbed/freeport"
 )
 
 const composeFolder = repository + "/deploy/compose/"
@@ -96,7 +95,8 @@ func mounted(t *testing.T, service types.ServiceConfig, path string) string {
 	return ""
 }
 
-// The collectors run as their containers do, and Prometheus finds them where it looks.
+// The collectors run as their containers do, and Prometheus finds them where it looks. What they say of themselves is asked for by
+// testbed/observe.
 func TestComposeCollectorsServe(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -104,40 +104,34 @@ func TestComposeCollectorsServe(t *testing.T) {
 	require.NoError(t, err)
 	grid := filepath.Join(dir, "intensity.csv")
 	mustRun(t, nil, "sh", composeFolder+"grid.sh", grid, "once")
+	scraped, err := os.ReadFile(composeFolder + "prometheus.yaml")
+	require.NoError(t, err)
 
-	for name, want := range map[string][]string{
-		"collector.yaml": {`hw_emissions_grams_total{`, `grid_zone="DE"`, `hw_type="cpu"`},
-		"scripted.yaml":  {`hw_emissions_grams_total{`, `hw_name="NVIDIA H100 80GB HBM3"`, `carbon_source="scripted"`, `grid_carbon_intensity_grams_per_kW_h{`, `grid_greenest_start_seconds{`},
+	for name, test := range map[string]struct {
+		page string
+		want []string
+	}{
+		"collector.yaml": {"127.0.0.1:9464", []string{`hw_emissions_grams_total{`, `grid_zone="DE"`, `hw_type="cpu"`}},
+		"scripted.yaml":  {"127.0.0.1:9465", []string{`hw_emissions_grams_total{`, `hw_name="NVIDIA H100 80GB HBM3"`, `carbon_source="scripted"`, `grid_carbon_intensity_grams_per_kW_h{`, `grid_greenest_start_seconds{`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			text, err := os.ReadFile(composeFolder + name)
-			require.NoError(t, err)
-			address := fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))
+			assert.Contains(t, string(scraped), test.page)
+			config := filepath.Join(t.TempDir(), name)
+			copyFile(t, composeFolder+name, config)
+			address := moveListeners(t, config, test.page)
 			c := collector{
-				arguments: []string{
-					"--config=" + composeFolder + name,
-					"--config=yaml:exporters::prometheus::endpoint: " + address,
-				},
+				arguments: []string{"--config=" + config},
 				environment: []string{
 					"CARBON_ZONE=DE", "GRID_FILE=" + grid, "LD_LIBRARY_PATH=" + dir, fakenvml.ScenarioEnv + "=" + composeFolder + "gpus",
 				},
-			}
-			if strings.Contains(string(text), "port: 8888") {
-				c.arguments = append(c.arguments, fmt.Sprintf("--config=yaml:service::telemetry::metrics::readers: [{pull: {exporter: {prometheus: {host: 127.0.0.1, port: %d}}}}]", freeport.Get(t)))
 			}
 			if name == "collector.yaml" { // which sees all of the machine it runs on
 				c.arguments = append(c.arguments, "--config=yaml:receivers::hostenergy::root_path: /", "--config=yaml:receivers::nvmlenergy::root_path: /")
 			}
 			c.serve(t, address, func(metrics string) bool {
-				for _, w := range want {
-					if !strings.Contains(metrics, w) {
-						return false
-					}
-				}
-				return true
+				return !slices.ContainsFunc(test.want, func(want string) bool { return !strings.Contains(metrics, want) })
 			})
-			assert.Regexp(t, `endpoint: 127\.0\.0\.1:946[45]`, string(text))
 		})
 	}
 }

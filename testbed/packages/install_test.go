@@ -7,7 +7,6 @@ package packages
 
 import (
 	"debug/elf"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -26,7 +25,6 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/otelcol-carbon/otelcol-carbon/testbed/debian"
-	"github.com/otelcol-carbon/otelcol-carbon/testbed/freeport"
 )
 
 // nfpm wants newer versions of some modules than we have, so it is not in go.mod.
@@ -158,12 +156,10 @@ func serveInstalled(t *testing.T, root string, uid, gid uint32) (metrics string)
 	require.NoError(t, os.MkdirAll(state, 0o700)) // StateDirectory=
 	require.NoError(t, os.Chown(state, int(uid), int(gid)))
 	copyLibraries(t, root, debian.Program{Path: filepath.Join(root, "usr/bin/otelcol-carbon")})
-	address := fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))
+	address := moveListeners(t, filepath.Join(root, conffiles[0]), "127.0.0.1:9464")
 	c := collector{
-		program: "/usr/bin/otelcol-carbon",
-		arguments: []string{
-			"--config=/etc/otelcol-carbon/config.yaml", "--config=yaml:exporters::prometheus::endpoint: " + address,
-		},
+		program:     "/usr/bin/otelcol-carbon",
+		arguments:   []string{"--config=/etc/otelcol-carbon/config.yaml"},
 		environment: []string{"CARBON_ZONE=DE"},
 		as:          &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: uid, Gid: gid}},
 	}

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,6 +27,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/otelcol-carbon/otelcol-carbon/testbed/debian"
+	"github.com/otelcol-carbon/otelcol-carbon/testbed/freeport"
 )
 
 const (
@@ -133,6 +135,18 @@ func copyFile(t *testing.T, from, to string) {
 	_, err = io.Copy(out, in)
 	require.NoError(t, err)
 	require.NoError(t, out.Close())
+}
+
+// moveListeners edits a shipped config: what it serves, and the port of its own telemetry, are on free ports.
+func moveListeners(t *testing.T, config, page string) (moved string) {
+	t.Helper()
+	content, err := os.ReadFile(config)
+	require.NoError(t, err)
+	require.Contains(t, string(content), page)
+	moved = fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))
+	text := strings.NewReplacer(page, moved, "8888", strconv.Itoa(freeport.Get(t))).Replace(string(content))
+	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
+	return moved
 }
 
 // mustRun runs a program to its end and returns what it printed.
