@@ -115,3 +115,12 @@ func TestFrameFits(t *testing.T) {
 		}
 	})
 }
+
+// A narrow table leaves out what is the same everywhere, but not that.
+func TestWhatMayBeEstimatedIsShown(t *testing.T) {
+	for method, leftOut := range map[string]bool{estimated: false, mixed: false, "counter": true} {
+		var row [columns]string
+		row[methodColumn] = method
+		assert.Equal(t, leftOut, uniform([][columns]string{row, row}, methodColumn), method)
+	}
+}
