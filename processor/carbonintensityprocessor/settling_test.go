@@ -158,6 +158,7 @@ func TestWhatWaitsSurvives(t *testing.T) {
 				first := instance(t, keeping{storetest.Host(memory), grid}, nopSettings(), settings, sink)
 				feed(first, 90)
 				if killed {
+					synctest.Wait() // nothing is half told
 					memory = memory.Copy()
 				}
 				defer func() {
