@@ -40,7 +40,7 @@ $(BINARY) $(BINARY)-nocgo: $(SOURCES) go.mod Makefile
 	@go build -v $(BUILD_FLAGS) -o $@ ./distro/otelcol-carbon 2>&1 | distro/progress.sh 'building $@'
 
 test: $(BINARY) ## run all tests: unit, property, race, end to end
-	go test -race -parallel 4 $(RACED) # they mostly wait for processes
+	go test -race $(RACED)
 	go test ./testbed/observe ./testbed/rollout
 
 test-nocgo: export CGO_ENABLED := 0

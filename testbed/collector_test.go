@@ -8,6 +8,7 @@ package testbed
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -39,6 +40,9 @@ func TestMain(m *testing.M) {
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "cannot build the collector under test:", err)
 		os.Exit(1)
+	}
+	if err := flag.Set("test.parallel", "4"); err != nil { // whatever the machine: they mostly wait for processes
+		panic(err)
 	}
 	os.Exit(m.Run())
 }

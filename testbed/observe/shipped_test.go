@@ -45,10 +45,8 @@ func TestShippedConfigsFitTogether(t *testing.T) {
 		"compose":  {"compose/collector.yaml", "compose/prometheus.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			page := runShipped(t, deploy+files.collector)
-			text := readFile(t, deploy+files.prometheus)
-			require.Contains(t, text, "127.0.0.1:9464")
-			prometheus := startPrometheus(t, strings.Replace(text, "127.0.0.1:9464", page, 1))
+			moved := runShipped(t, deploy+files.collector)
+			prometheus := startPrometheus(t, moved.Replace(readFile(t, deploy+files.prometheus)))
 			origins := recorded(t)
 			queries := slices.DeleteFunc(allQueries(t), func(query string) bool { return !isMadeOf(t, query, ofCollectors, origins) })
 			require.NotEmpty(t, queries)
@@ -93,13 +91,12 @@ func isMadeOf(t *testing.T, query string, metrics *regexp.Regexp, origins map[st
 	return false
 }
 
-// runShipped runs the binary with a shipped config, on ports, in a folder and at a pace of the test, and returns once its page is
-// there.
-func runShipped(t *testing.T, file string) (page string) {
+// runShipped runs the binary with a shipped config, on ports, in a folder and at a pace of the test, until its page is there.
+func runShipped(t *testing.T, file string) (moved *strings.Replacer) {
 	t.Helper()
-	page = fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))
-	text := strings.NewReplacer("127.0.0.1:9464", page, "8888", strconv.Itoa(freeport.Get(t)),
-		"/var/lib/otelcol-carbon", t.TempDir(), "root_path: /hostfs", "root_path: /").Replace(readFile(t, file))
+	page := fmt.Sprintf("127.0.0.1:%d", freeport.Get(t))
+	moved = strings.NewReplacer("127.0.0.1:9464", page, "8888", strconv.Itoa(freeport.Get(t)))
+	text := strings.NewReplacer("/var/lib/otelcol-carbon", t.TempDir(), "root_path: /hostfs", "root_path: /").Replace(moved.Replace(readFile(t, file)))
 	text = regexp.MustCompile(`scrape_interval: \d+s`).ReplaceAllString(text, "scrape_interval: 500ms")
 	config := filepath.Join(t.TempDir(), "config.yaml")
 	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
@@ -111,7 +108,7 @@ func runShipped(t *testing.T, file string) (page string) {
 		connection, err := net.Dial("tcp", page)
 		return err == nil && connection.Close() == nil
 	}, patience, 50*time.Millisecond, text)
-	return page
+	return moved
 }
 
 func readFile(t *testing.T, name string) string {
