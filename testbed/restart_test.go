@@ -44,7 +44,7 @@ func (c *collector) kill() {
 // counts on.
 func TestKilledAtRandomMoments(t *testing.T) {
 	t.Parallel()
-	const kills, watts, begin = 50, 300, 2 * time.Second
+	const kills, watts, begin = 50, 300, 10 * time.Second
 	epoch := time.Now()
 	gpu := fakenvml.GPU{UUID: uuid(1), Name: h100, Initial: 126_272_101_025, Power: pulse(t, watts, begin, time.Hour)}
 	scenario := fakenvml.Scenario{Epoch: epoch, GPUs: []fakenvml.GPU{gpu}}
@@ -68,7 +68,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		g.kill()
 		g.again()
 	}
-	end := time.Since(epoch).Truncate(time.Second) + 4*time.Second
+	end := time.Since(epoch).Truncate(time.Second) + 8*time.Second
 	scenario.GPUs[0].Power = pulse(t, watts, begin, end)
 	require.NoError(t, scenario.WriteFile(g.scenario))
 	g.kill()
