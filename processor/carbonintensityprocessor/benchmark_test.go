@@ -137,7 +137,7 @@ var nop = componenttest.NewNopHost()
 func gridOfTwoDays() (up, down fakeGrid) {
 	var values []grid.Value
 	for at := base.Truncate(time.Hour); at.Before(base.Add(48 * time.Hour)); at = at.Add(5 * time.Minute) {
-		values = append(values, said("DE", "a", grid.Measured, at, at.Add(5*time.Minute), float64(at.Minute())))
+		values = append(values, said("DE", "a", grid.Measured, at, at.Add(5*time.Minute), 300+float64(at.Minute())))
 	}
 	year := grid.Fixed(344, "DE", grid.Lifecycle)
 	upFeed := grid.NewFeed(lifecycle, grid.NewTimeline(values, 2, &year, always))

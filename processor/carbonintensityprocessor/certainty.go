@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -86,9 +85,7 @@ type device struct {
 	grams   float64
 	seen    time.Time
 	changed bool
-	u95     []float64 // by window, as of computed
-	// computed is when; zero if there is a window of which nothing is known.
-	computed time.Time
+	told    time.Time // zero if there is a window of which nothing was known
 }
 
 // part is what the windows tell emissions apart by.
@@ -98,9 +95,9 @@ type part struct {
 	method  string
 }
 
-// recompute is how old the uncertainty of an hour or more may be: each reading changes it little, and it takes longer than
-// all else that is done for one.
-const recompute = time.Minute
+// retell is the time between two uncertainties of a device: each reading changes that of an hour or more little, and it
+// takes longer than all else that is done for one.
+const retell = time.Minute
 
 // newCertainty is nil if uncertainties are not asked for.
 func newCertainty(cfg *Config, telemetry *metadata.TelemetryBuilder, logger *zap.Logger) *certainty {
@@ -193,7 +190,7 @@ func (c *certainty) ofPUE(pue float64) float64 {
 	return c.config.PUE.Reported
 }
 
-// report appends the metric of the subject's devices that have changed.
+// report appends the metric of the subject's devices that have changed, each once a minute.
 func (r *ratings) report(subject string, out pmetric.MetricSlice, now time.Time) {
 	if r == nil {
 		return
@@ -204,11 +201,14 @@ func (r *ratings) report(subject string, out pmetric.MetricSlice, now time.Time)
 	for _, d := range r.changed {
 		d.changed = false
 		d.flush()
-		if now.Sub(d.computed) >= recompute {
-			d.compute(now)
+		if now.Sub(d.told) < retell {
+			continue
 		}
-		for i, u := range d.u95 {
-			if math.IsNaN(u) {
+		d.told = now
+		for i, w := range d.windows {
+			u, ok := w.At(now)
+			if !ok {
+				d.told = time.Time{}
 				continue
 			}
 			if !begun {
@@ -218,11 +218,10 @@ func (r *ratings) report(subject string, out pmetric.MetricSlice, now time.Time)
 				m.SetDescription("Relative uncertainty of the emissions of the window, of 95 % coverage.")
 				m.SetUnit("1")
 				points = m.SetEmptyGauge().DataPoints()
-				points.EnsureCapacity(len(r.changed) * len(r.names))
 			}
 			point := points.AppendEmpty()
 			point.SetTimestamp(pcommon.NewTimestampFromTime(now))
-			point.SetDoubleValue(u)
+			point.SetDoubleValue(u.U95())
 			point.Attributes().EnsureCapacity(3)
 			point.Attributes().PutStr("hw.id", d.id)
 			point.Attributes().PutStr("grid.zone", d.zone)
@@ -230,17 +229,6 @@ func (r *ratings) report(subject string, out pmetric.MetricSlice, now time.Time)
 		}
 	}
 	r.changed = r.changed[:0]
-}
-
-func (d *device) compute(now time.Time) {
-	d.u95, d.computed = d.u95[:0], now
-	for _, w := range d.windows {
-		u, ok := w.At(now)
-		if !ok {
-			u, d.computed = uncertainty.Relative(math.NaN()), time.Time{}
-		}
-		d.u95 = append(d.u95, u.U95())
-	}
 }
 
 func (c *certainty) sweep(before time.Time) {
