@@ -57,6 +57,7 @@ func TestResolve(t *testing.T) {
 		{name: "lxc", own: bare, env: map[string]string{"container": "lxc"}, hostname: ownName, want: Identity{boot, ""}, warned: 1},
 		{name: "containerd alone", own: with(bare, "proc/self/ns/pid -> symbolic", "pid:[4026532281]"), hostname: ownName, want: Identity{boot, ""}, warned: 1},
 		{name: "container, root_path is its own root", own: mark(".dockerenv"), config: Config{RootPath: "/"}, hostname: ownName, want: Identity{boot, ""}, warned: 1},
+		{name: "a file's line", own: mark(".dockerenv"), config: Config{HostID: "rack-7\n", HostName: "node-c"}, hostname: ownName, want: Identity{"rack-7", "node-c"}},
 		{name: "container, configured", own: mark(".dockerenv"), config: Config{HostID: "rack-7", HostName: "node-c"}, hostname: ownName, want: Identity{"rack-7", "node-c"}},
 		{name: "container, name configured", own: mark(".dockerenv"), config: Config{HostName: "node-c"}, hostname: ownName, want: Identity{boot, "node-c"}, warned: 1},
 		{

@@ -26,7 +26,7 @@ var thisProcess = &process{root: "/", getenv: os.Getenv, hostname: os.Hostname}
 func (p *process) resolve(c Config, logger *zap.Logger) Identity {
 	foreign := !c.mounted() && p.contained()
 
-	id := c.HostID
+	id := strings.TrimSpace(c.HostID) // ${file:/etc/machine-id} ends in a newline
 	if id == "" && !foreign {
 		id = machineID(c.under(p.root))
 	}
