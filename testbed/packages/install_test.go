@@ -57,7 +57,7 @@ func TestDebIsInstalledRunAndRemoved(t *testing.T) {
 		return mustRun(t, nil, "dpkg", append([]string{"--root=" + root, "--force-depends", "--log=" + os.DevNull}, arguments...)...)
 	}
 	lifeOfPackage(t, root, life{
-		install: func() { dpkg("--install", build(t, "deb")) },
+		install: func(version string) { dpkg("--install", build(t, "deb", version)) },
 		remove:  func() { dpkg("--remove", "otelcol-carbon") },
 	})
 	assert.ElementsMatch(t, conffiles, ours(t, root), "what is left after a removal")
@@ -80,7 +80,7 @@ func TestRPMIsInstalledRunAndRemoved(t *testing.T) {
 	}
 	config := filepath.Join(root, conffiles[0])
 	lifeOfPackage(t, root, life{
-		install: func() { rpm("--install", build(t, "rpm")) },
+		install: func(version string) { rpm("--upgrade", build(t, "rpm", version)) },
 		remove: func() {
 			content, err := os.ReadFile(config)
 			require.NoError(t, err)
@@ -115,13 +115,27 @@ func TestPackagesNeedTheBinarysCLibrary(t *testing.T) {
 	}
 }
 
-type life struct{ install, remove func() }
+type life struct {
+	install func(version string)
+	remove  func()
+}
 
-// lifeOfPackage installs a package, runs what it installed, and removes it.
+// lifeOfPackage installs a package, runs what it installed, installs the next version over it, and removes that.
 func lifeOfPackage(t *testing.T, root string, l life) {
 	t.Helper()
+	const asked = "var/log/systemctl"
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "run/systemd/system"), 0o755))
+	writeIn(t, root, "usr/bin/systemctl", "#!/bin/sh\necho \"$@\" >>/"+asked+"\n")
+	require.NoError(t, os.Chmod(filepath.Join(root, "usr/bin/systemctl"), 0o755))
+	systemd := func() string {
+		content, err := os.ReadFile(filepath.Join(root, asked))
+		require.NoError(t, err)
+		writeIn(t, root, asked, "")
+		return string(content)
+	}
+	writeIn(t, root, asked, "")
 	before := files(t, root, "etc", "usr")
-	l.install()
+	l.install("0.1.0")
 
 	got := files(t, root, "etc", "usr")
 	maps.DeleteFunc(got, func(name string, _ fs.FileMode) bool {
@@ -145,8 +159,23 @@ func lifeOfPackage(t *testing.T, root string, l life) {
 	for _, want := range []string{`hw_energy_joules_total{`, `energy_method="counter"`, `grid_zone="DE"`, `host_name="node-a"`} {
 		assert.Contains(t, metrics, want)
 	}
-	assert.NotEmpty(t, files(t, root, "var/lib/otelcol-carbon"), "state")
+	state := files(t, root, "var/lib/otelcol-carbon")
+	assert.NotEmpty(t, state)
+	config, err := os.ReadFile(filepath.Join(root, conffiles[0]))
+	require.NoError(t, err)
+	systemd()
+
+	l.install("0.2.0")
+	told := systemd()
+	assert.Contains(t, told, "daemon-reload\ntry-restart otelcol-carbon.service\n")
+	assert.NotContains(t, told, "disable")
+	assert.Equal(t, state, files(t, root, "var/lib/otelcol-carbon"))
+	kept, err := os.ReadFile(filepath.Join(root, conffiles[0]))
+	require.NoError(t, err)
+	assert.Equal(t, string(config), string(kept), "what the administrator changed")
+
 	l.remove()
+	assert.Contains(t, systemd(), "disable --now otelcol-carbon.service\n")
 }
 
 // serveInstalled runs the installed binary with the installed config as the installed unit does: as that user, in that root.
@@ -182,12 +211,12 @@ func ours(t *testing.T, root string) []string {
 }
 
 // build makes a package of the binary under test.
-func build(t *testing.T, packager string) string {
+func build(t *testing.T, packager, version string) string {
 	t.Helper()
 	target := filepath.Join(t.TempDir(), "otelcol-carbon."+packager)
 	c := exec.CommandContext(t.Context(), "go", "run", nfpm, "package", "--config", "deploy/packages/nfpm.yaml", "--packager", packager, "--target", target)
 	c.Dir = repository
-	c.Env = append(os.Environ(), "VERSION=0.1.0", "GOARCH="+runtime.GOARCH, "BINARY=bin/otelcol-carbon")
+	c.Env = append(os.Environ(), "VERSION="+version, "GOARCH="+runtime.GOARCH, "BINARY=bin/otelcol-carbon")
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	output, err := c.CombinedOutput()
 	require.NoError(t, err, "%s", output)

@@ -6,6 +6,7 @@
 package packages
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strconv"
@@ -47,6 +48,19 @@ func TestUnitLeavesSensorsReadable(t *testing.T) {
 	for _, want := range []string{"User=otelcol", "DeviceAllow=char-nvidia* rw", "StateDirectory=otelcol-carbon", "CapabilityBoundingSet=\n"} {
 		assert.Contains(t, string(content), "\n"+want)
 	}
+}
+
+// What cannot be started is not reloaded, and a start that fails is tried for as long as it takes.
+func TestUnitKeepsRunning(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(unit)
+	require.NoError(t, err)
+	start := regexp.MustCompile(`(?m)^ExecStart=(\S+) (.+)$`).FindSubmatch(content)
+	require.NotNil(t, start)
+	reload := regexp.MustCompile(`(?m)^ExecReload=(.+)$`).FindAllSubmatch(content, -1)
+	require.Len(t, reload, 2)
+	assert.Equal(t, fmt.Sprintf("%s validate %s", start[1], start[2]), string(reload[0][1]))
+	assert.Contains(t, string(content), "\nStartLimitIntervalSec=0\n")
 }
 
 // systemd itself finds nothing wrong with the unit, once the program is where the package puts it.
