@@ -53,6 +53,19 @@ func TestUndo(t *testing.T) {
 	}
 }
 
+// Who has changed the image since by other means is not brought back to the one before the last rollout.
+func TestUndoOfWhatAnotherHasChanged(t *testing.T) {
+	t.Parallel()
+	for _, part := range staged.Parts {
+		w := newWorld(t, 8)
+		w.quick()
+		require.NoError(t, w.rollout(part).Run(t.Context(), newImage))
+		w.upgrade(thirdImage)
+		require.ErrorContains(t, w.rollout(part).Undo(t.Context()), "no rollout is on")
+		assert.Equal(t, []string{thirdImage}, w.images(part))
+	}
+}
+
 // With the stage gone from the plan nobody knows what to watch.
 func TestAnotherPlan(t *testing.T) {
 	t.Parallel()

@@ -242,6 +242,19 @@ func (w *world) images(of string) (all []string) {
 }
 
 // firing are the jobs for which an alert fires.
+// upgrade gives both tracks of all parts an image, as Helm does.
+func (w *world) upgrade(image string) {
+	w.kubernetes.edit(func() {
+		for _, d := range w.kubernetes.daemonSets {
+			d.Spec.Template.Spec.Containers[0].Image = image
+		}
+		for _, d := range w.kubernetes.deployments {
+			d.Spec.Template.Spec.Containers[0].Image = image
+		}
+	})
+	w.pass(time.Hour)
+}
+
 func (w *world) firing(alert, job string) (jobs []string) {
 	for _, rule := range w.prometheus.AlertingRules() {
 		for _, active := range rule.ActiveAlerts() {

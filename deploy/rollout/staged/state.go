@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -15,8 +16,10 @@ const (
 	stageKey    = "carbon/rollout-stage"    // of the canary: a percentage, or back
 	watchedKey  = "carbon/rollout-watched"  // of the canary, once its pods are ready: for how long
 	missingKey  = "carbon/rollout-missing"  // of the canary: how many pods of the stable one were not ready before
-	previousKey = "carbon/rollout-previous" // of the stable one: its image before the last rollout
+	previousKey = "carbon/rollout-previous" // of the stable one: its image before the last rollout, and that of the rollout
 )
+
+const beforeImage = " before "
 
 // back is the stage of a rollout that is being undone.
 const back = "back"
@@ -29,7 +32,7 @@ type state struct {
 	settled  bool   // the pods of the stage were ready
 	watched  time.Duration
 	old, new string // images of the stable workload and of the canary
-	previous string
+	previous string // empty if it is not known
 }
 
 func (r *Rollout) state(ctx context.Context) (s state, err error) {
@@ -40,7 +43,10 @@ func (r *Rollout) state(ctx context.Context) (s state, err error) {
 	if s.new, canary, err = r.canary.read(ctx); err != nil {
 		return s, fmt.Errorf("%w; the chart makes it with canary.enabled", err)
 	}
-	s.stage, s.previous = canary[stageKey], stable[previousKey]
+	s.stage = canary[stageKey]
+	if before, of, _ := strings.Cut(stable[previousKey], beforeImage); of == s.old { // or another has changed it since
+		s.previous = before
+	}
 	if text, ok := canary[watchedKey]; ok {
 		s.settled = true
 		if s.watched, err = time.ParseDuration(text); err != nil {
@@ -70,7 +76,7 @@ func (r *Rollout) everywhere(ctx context.Context, image string) (did string, err
 	if err != nil || had == image {
 		return "", err
 	}
-	if err := r.stable.set(ctx, image, object{previousKey: had}); err != nil {
+	if err := r.stable.set(ctx, image, object{previousKey: had + beforeImage + image}); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("all, %s had %s", r.stable.job(), had), nil
