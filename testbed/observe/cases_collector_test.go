@@ -29,6 +29,21 @@ kube_pod_container_status_waiting_reason{reason="ContainerCreating",namespace="c
 		summary: "carbon-agent-1 starts again and again.",
 	},
 	{
+		alert: "CarbonCrashLoop", // where there is no pod, machines of a job are told apart
+		bad: `
+otelcol_process_uptime_total{job="carbon-node",instance="a:9464",exported_instance="i1"} 30 60
+otelcol_process_uptime_total{job="carbon-node",instance="a:9464",exported_instance="i2"} _x3 30 60
+otelcol_process_uptime_total{job="carbon-node",instance="a:9464",exported_instance="i3"} _x6 30 60
+otelcol_process_uptime_total{job="carbon-node",instance="a:9464",exported_instance="i4"} _x9 30 60`,
+		good: `
+otelcol_process_uptime_total{job="carbon-node",instance="a:9464",exported_instance="i1"} 30+30x30
+otelcol_process_uptime_total{job="carbon-node",instance="b:9464",exported_instance="i2"} 30+30x30
+otelcol_process_uptime_total{job="carbon-node",instance="c:9464",exported_instance="i3"} 30+30x30
+otelcol_process_uptime_total{job="carbon-node",instance="d:9464",exported_instance="i4"} 30+30x30`,
+		fires:   4*time.Minute + 30*time.Second,
+		summary: "a:9464 starts again and again.",
+	},
+	{
 		alert:   "CarbonCrashLoop", // one that never gets as far as to be scraped
 		bad:     `kube_pod_container_status_waiting_reason{reason="CrashLoopBackOff",namespace="c",pod="carbon-gateway-1"} 0 0 1x3`,
 		good:    `kube_pod_container_status_waiting_reason{reason="CrashLoopBackOff",namespace="c",pod="another-1"} 1x9`,
@@ -103,6 +118,15 @@ kube_node_status_capacity{node="n3",resource="nvidia_com_GH100_H100_SXM5_80GB"} 
 		good:    refused("0+0.2x60") + "\n" + `http_server_request_duration_count{job="carbon-gateway",http_response_status_code="400"} 0+9x60`,
 		fires:   3 * time.Minute,
 		summary: "carbon-gateway refused 12 calls without valid credentials in ten minutes.",
+	},
+	{
+		alert: "CarbonUnauthenticated", // at once; a collector that is scraped for the first time has refused them whenever
+		bad: `up{job="carbon-gateway",instance="g"} 1x60
+rpc_server_call_duration_count{job="carbon-gateway",instance="g",rpc_response_status_code="UNAUTHENTICATED"} _x30 5000x30`,
+		good: `up{job="carbon-gateway",instance="g"} _x30 1x60
+rpc_server_call_duration_count{job="carbon-gateway",instance="g",rpc_response_status_code="UNAUTHENTICATED"} _x30 5000x60`,
+		fires:   15 * time.Minute,
+		summary: "carbon-gateway refused 5k calls without valid credentials in ten minutes.",
 	},
 	{
 		alert:   "CarbonCPUHigh", // the rate needs four minutes to see all
