@@ -33,6 +33,7 @@ var profiles = map[string][]string{
 	"no state":     {required, "agent: {state: {hostPath: ''}, kubernetesAttributes: false}"},
 	"live grid":    {required, "carbon: {zone: DE, providers: [{type: energycharts}, {type: static}]}"},
 	"tokens":       {required, tokens},
+	"another wait": {required, "gateway: {backend: {timeout: 10s, retry_on_failure: {max_elapsed_time: 40s}, sending_queue: {num_consumers: 4}}}"},
 	"remote write": {required, "gateway: {exporter: prometheus_remote_write, backend: {endpoint: 'https://mimir.observability.svc:8080/api/v1/push'}}"},
 }
 
@@ -123,7 +124,7 @@ func TestQueuesAreOnTheNode(t *testing.T) {
 		}
 		gateway := parse(t, all, "gateway")
 		if otlp, ok := at(t, gateway, "exporters")["otlp_http"]; ok {
-			assert.Equal(t, map[string]any{"wait_for_result": true}, otlp.(map[string]any)["sending_queue"])
+			assert.Equal(t, true, otlp.(map[string]any)["sending_queue"].(map[string]any)["wait_for_result"])
 		} else {
 			assert.Equal(t, false, at(t, gateway, "exporters", "prometheus_remote_write", "remote_write_queue")["enabled"])
 		}

@@ -4,6 +4,9 @@
 package kubernetes
 
 import (
+	"encoding/json"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -11,11 +14,14 @@ import (
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v4/pkg/strvals"
 	apps "k8s.io/api/apps/v1"
 	autoscaling "k8s.io/api/autoscaling/v2"
 	core "k8s.io/api/core/v1"
 	policy "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	"sigs.k8s.io/yaml"
 )
 
 // mapped is what the binary itself adds to the memory of a process, beyond Go's: about 135 MB of mapped file, of which the
@@ -90,6 +96,7 @@ func TestDisruptions(t *testing.T) {
 	for _, c := range d.Spec.Template.Spec.TopologySpreadConstraints {
 		keys[c.TopologyKey] = c.WhenUnsatisfiable
 		assert.EqualValues(t, 1, c.MaxSkew)
+		assert.Equal(t, core.NodeInclusionPolicyHonor, *c.NodeTaintsPolicy, "where none may be, none is missing")
 		assert.Equal(t, d.Spec.Selector, c.LabelSelector)
 	}
 	assert.Equal(t, map[string]core.UnsatisfiableConstraintAction{
@@ -188,13 +195,71 @@ func TestTracksOfGateways(t *testing.T) {
 	assert.NotEqual(t, stable.Selector, canaries.Selector)
 }
 
+// Helm that is told of a version which was rolled out changes no pod.
+func TestToTellHelmOfAVersionRestartsNobody(t *testing.T) {
+	t.Parallel()
+	at := func(version string) (core.PodTemplateSpec, core.PodTemplateSpec) {
+		all := render(t, required, "image: {tag: "+version+"}")
+		agents := get[*apps.DaemonSet](t, all, "DaemonSet/"+release+"-agent").Spec.Template
+		gateways := get[*apps.Deployment](t, all, "Deployment/"+release+"-gateway").Spec.Template
+		agents.Spec.Containers[0].Image, gateways.Spec.Containers[0].Image = "", "" // the workloads have it already
+		return agents, gateways
+	}
+	agents, gateways := at("0.1.0")
+	newAgents, newGateways := at("0.2.0")
+	assert.Equal(t, agents, newAgents)
+	assert.Equal(t, gateways, newGateways)
+	assert.NotEqual(t, agents.Annotations, get[*apps.DaemonSet](t, render(t, required, "carbon: {zone: DE}"), "DaemonSet/"+release+"-agent").Spec.Template.Annotations,
+		"another config does")
+}
+
+// What Helm sends to upgrade a Deployment that is Argo's template leaves it without pods.
+func TestHelmStartsNoPodsBesideArgo(t *testing.T) {
+	t.Parallel()
+	rollout, err := os.ReadFile("../../docs/rollout.md")
+	require.NoError(t, err)
+	values := map[string]any{}
+	set := regexp.MustCompile("--set (gateway\\S+) --set (gateway\\S+)`, and so with each later upgrade").FindSubmatch(rollout)
+	require.Len(t, set, 3)
+	for _, v := range set[1:] {
+		require.NoError(t, strvals.ParseInto(string(v), values))
+	}
+	text, err := yaml.Marshal(values)
+	require.NoError(t, err)
+	var versions [2][]byte
+	for i, tag := range []string{"0.1.0", "0.2.0"} {
+		d := deployment(t, string(text), "image: {tag: "+tag+"}")
+		versions[i], err = json.Marshal(d)
+		require.NoError(t, err)
+		assert.Zero(t, *d.Spec.Replicas)
+	}
+	meta, err := strategicpatch.NewPatchMetaFromStruct(apps.Deployment{})
+	require.NoError(t, err)
+	patch, err := strategicpatch.CreateThreeWayMergePatch(versions[0], versions[1], versions[0], meta, true)
+	require.NoError(t, err)
+	assert.Contains(t, string(patch), "0.2.0")
+	assert.NotContains(t, string(patch), "replicas")
+}
+
+// The rules know jobs and pods by the beginning of their names.
+func TestNamesBeginAlike(t *testing.T) {
+	t.Parallel()
+	for of, want := range map[string]string{"carbon": "carbon", "carbon-eu": "carbon-eu", "energy": "carbon-energy", "carbonara": "carbon-carbonara"} {
+		text, err := renderAs(t, of, required, "serviceMonitor: {enabled: true, labels: {release: kube-prometheus-stack}}")
+		require.NoError(t, err)
+		all := decode(t, text)
+		assert.Contains(t, all, "DaemonSet/"+want+"-agent")
+		assert.Contains(t, all, "Service/"+want+"-gateway")
+		assert.Equal(t, "kube-prometheus-stack", all["ServiceMonitor/"+want+"-agent"].(*monitoring.ServiceMonitor).Labels["release"])
+	}
+}
+
 // assertTracks says that two templates differ in the label only, which services and policies do not ask for.
 func assertTracks(t *testing.T, templates map[string]core.PodTemplateSpec) {
 	t.Helper()
 	for track, label := range map[string]string{"": "stable", "-canary": "canary"} {
 		assert.Equal(t, label, templates[track].Labels["carbon/track"])
 		delete(templates[track].Labels, "carbon/track")
-		assert.NotContains(t, templates[track].Labels, "app.kubernetes.io/version", "to tell Helm of a rolled out version restarts nobody")
 	}
 	assert.Equal(t, templates[""], templates["-canary"])
 }
@@ -206,6 +271,8 @@ func TestValuesThatCannotBe(t *testing.T) {
 		"agent: {gpu: {access: ''}}":          `agent.gpu.access: ""`,
 		"gateway: {exporter: debug}":          `gateway.exporter: "debug"`,
 		"tls: {certManager: {enabled: true}}": "tls.certManager.issuerRef",
+		"gateway: {enabled: false}":           "agent.gateway: must be host:port",
+		"carbon: {zone: NO}":                  "carbon.zone: false is no string",
 	} {
 		_, err := renderText(t, required, values)
 		require.ErrorContains(t, err, message)

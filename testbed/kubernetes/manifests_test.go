@@ -24,8 +24,8 @@ var manifests = map[string]struct {
 	only    string // the kind that is kept, or kind and name; all if empty
 	values  []string
 }{
-	"agent.yaml":              {release: release, values: []string{required, "gateway: {enabled: false}"}},
-	"agent-attribution.yaml":  {release: release, values: []string{required, "gateway: {enabled: false}", everySwitch}},
+	"agent.yaml":              {release: release, values: []string{required, agentOnly}},
+	"agent-attribution.yaml":  {release: release, values: []string{required, agentOnly, everySwitch}},
 	"agent-canary.yaml":       {release: release, only: "DaemonSet/carbon-agent-canary", values: []string{required, canary}},
 	"gateway-canary.yaml":     {release: release, only: "Deployment/carbon-gateway-canary", values: []string{required, canary}},
 	"gateway.yaml":            {release: release, values: []string{required, "agent: {enabled: false}"}},
@@ -36,6 +36,7 @@ var manifests = map[string]struct {
 
 const (
 	everySwitch = "agent: {attribution: {hostPID: true, podResources: true, environment: true, powercap: true}}"
+	agentOnly   = "{gateway: {enabled: false}, agent: {gateway: \"carbon-gateway-headless.otelcol-carbon.svc:4317\"}}"
 	canary      = "canary: {enabled: true}"
 	hostNames   = "networkPolicy: {cilium: {enabled: true, providerHosts: [api.energy-charts.info]}}"
 	certManager = "tls: {certManager: {enabled: true, issuerRef: {kind: ClusterIssuer, name: internal}}}"

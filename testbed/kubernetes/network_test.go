@@ -40,6 +40,8 @@ const (
 	toLogs   = `networkPolicy: {egress: {gateway: [{
 		to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: logging}}, podSelector: {matchLabels: {app: elasticsearch}}}],
 		ports: [{protocol: TCP, port: 9200}]}]}}`
+	toItself = `networkPolicy: {egress: {gateway: [{
+		to: [{podSelector: {matchLabels: {app.kubernetes.io/component: gateway}}}], ports: [{protocol: TCP, port: 4317}]}]}}`
 	agentToBackend = `networkPolicy: {egress: {agent: [{
 		to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: observability}}}], ports: [{protocol: TCP, port: 4318}]}]}}`
 	viaBlocks = "networkPolicy: {providers: {cidrs: [198.51.100.0/24]}}"
@@ -94,6 +96,8 @@ func TestNetworkPolicies(t *testing.T) {
 		{tokens, gateway, internet, core.ProtocolTCP, 443, false},
 		{tokens, agent, issuer, core.ProtocolTCP, 443, false},
 		{"", gateway, issuer, core.ProtocolTCP, 443, false},
+		{toItself, gateway, gateway, core.ProtocolTCP, 4317, true},
+		{"", gateway, gateway, core.ProtocolTCP, 4317, false},
 		{toLogs, gateway, elastic, core.ProtocolTCP, 9200, true},
 		{toLogs, gateway, elastic, core.ProtocolTCP, 22, false},
 		{toLogs, agent, elastic, core.ProtocolTCP, 9200, false},
@@ -153,10 +157,18 @@ func TestPeersAreAskedFor(t *testing.T) {
 	const anonymous = "agent: {kubernetesAttributes: false}"
 	_, err = renderText(t, anonymous)
 	require.ErrorContains(t, err, "networkPolicy.backend.podSelector")
-	_, err = renderText(t, anonymous, "gateway: {enabled: false}")
+	_, err = renderText(t, anonymous, agentOnly)
 	require.NoError(t, err)
 	_, err = renderText(t, "networkPolicy: {enabled: false}")
 	require.NoError(t, err)
+}
+
+// A selector of no namespaces is none that Kubernetes takes.
+func TestNobodyMaySend(t *testing.T) {
+	t.Parallel()
+	all := render(t, required, "networkPolicy: {trainingNamespaces: [], monitoringNamespaces: []}")
+	assert.Empty(t, get[*networking.NetworkPolicy](t, all, "NetworkPolicy/"+release+"-agent").Spec.Ingress)
+	assert.Len(t, get[*networking.NetworkPolicy](t, all, "NetworkPolicy/"+release+"-gateway").Spec.Ingress, 1, "from agents")
 }
 
 func TestHostNamesForCilium(t *testing.T) {

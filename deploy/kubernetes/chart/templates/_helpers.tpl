@@ -2,8 +2,9 @@
 Copyright The otelcol-carbon Authors
 SPDX-License-Identifier: Apache-2.0
 */ -}}
+{{/* The rules of ../../../prometheus know jobs and pods by this beginning. */}}
 {{- define "carbon.name" -}}
-{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- if not (hasPrefix "carbon-" (print .Release.Name "-")) }}carbon-{{ end }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
 {{/* Takes a dict of root and part (agent or gateway). */}}
@@ -17,6 +18,11 @@ app.kubernetes.io/component: {{ .part }}
 {{ include "carbon.selector" . }}
 app.kubernetes.io/version: {{ .root.Values.image.tag | default .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+{{- end }}
+
+{{/* Of what the collector reads, and not of labels, which change with the version. Takes a dict of root and file. */}}
+{{- define "carbon.checksum" -}}
+{{ (include (printf "%s/%s" .root.Template.BasePath .file) .root | fromYaml).data | toJson | sha256sum }}
 {{- end }}
 
 {{/* The secret with the certificate of a part. Takes a dict of root and part. */}}
