@@ -21,6 +21,8 @@ type Counter struct {
 	last, suspect reading
 	// ahead is growth that was accepted before there was time to draw it, and leaves less for what follows.
 	ahead float64
+	// broken says that what was counted before the next reading is not known.
+	broken bool
 }
 
 type reading struct {
@@ -40,8 +42,8 @@ const (
 	Wrapped
 	// Reset means: the hardware started again from zero; what it counted since then was added.
 	Reset
-	// Rebased means: readings over half a second or more agree with each other and not with what came before. The
-	// jump between was not added.
+	// Rebased means: readings over half a second or more agree with each other and not with what came before, or
+	// Break was called. The jump between was not added.
 	Rebased
 	// Gap means: so much time passed that a whole wrap may hide in it, or that power readings say nothing of
 	// it. Nothing was added; counting goes on from here.
@@ -63,13 +65,20 @@ func (c *Counter) Restore(total, raw uint64, at time.Time) {
 	c.total, c.last, c.suspect, c.ahead = total, reading{raw, at}, reading{}, 0
 }
 
+// Break says that time has passed of which nothing is known, in which the counter may have begun anew at any value: the next
+// reading is a base.
+func (c *Counter) Break() { c.broken = true }
+
 // Observe takes the counter's raw value at a time. Times are compared by their monotonic clock.
 func (c *Counter) Observe(raw uint64, at time.Time) Outcome {
 	now := reading{raw, at}
 	switch {
 	case c.last.at.IsZero():
-		c.last = now
+		c.last, c.broken = now, false
 		return First
+	case c.broken:
+		c.last, c.suspect, c.ahead, c.broken = now, reading{}, 0, false
+		return Rebased
 	case raw == 0 && c.last.raw > 0 && c.Range == 0:
 		// Drivers answer 0 when they have no value. After a true reset a later reading is above it.
 		return Rejected

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/scraper/scraperhelper"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-carbon/otelcol-carbon/internal/host"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/lastscrape"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/machine"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/store"
@@ -45,7 +46,7 @@ func newNVMLEnergyReceiver(cfg *Config, set receiver.Settings, next consumer.Met
 		return nil, err
 	}
 	c := &common{
-		cfg: cfg, logger: set.Logger, telemetry: telemetry, suspended: suspended,
+		cfg: cfg, logger: set.Logger, telemetry: telemetry, suspended: host.Suspended,
 		lost: make(chan struct{}, 1), pending: make(chan struct{}, 1),
 	}
 	r := &nvmlEnergyReceiver{

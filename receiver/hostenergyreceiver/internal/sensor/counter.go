@@ -15,12 +15,13 @@ import (
 type fileCounter struct {
 	reader
 	counter joule.Counter
+	naps    naps
 	// wraps says that the counter has a range, in a file beside it. It is read before the first reading.
 	wraps bool
 }
 
 func newFileCounter(r reader, scope Scope, wraps bool) *fileCounter {
-	return &fileCounter{reader: r, wraps: wraps, counter: joule.Counter{MaxRate: scope.maxPower() * microjoules}}
+	return &fileCounter{reader: r, wraps: wraps, naps: r.machine.naps(), counter: joule.Counter{MaxRate: scope.maxPower() * microjoules}}
 }
 
 const microjoules = 1e6 // in a joule
@@ -40,6 +41,9 @@ func (c *fileCounter) Read(now time.Time) (joule.Outcome, error) {
 			return joule.Rejected, fmt.Errorf("%s: 0 is no range of a counter", path)
 		}
 		c.counter.Range = most
+	}
+	if c.naps.woke() { // counters of clients are reset meanwhile, and that may look like a wrap
+		c.counter.Break()
 	}
 	return c.counter.Observe(raw, now), nil
 }

@@ -40,9 +40,31 @@ func readGolden(t *testing.T) (g golden) {
 	return g
 }
 
+// In suspend to RAM the counters of a client begin again at 0, which may look like a wrap.
+func TestCountersBeginAgainAtResume(t *testing.T) {
+	const most = 262143328850
+	raw, slept := uint64(most-8e9), time.Duration(0)
+	c := newCounter(most, &raw)
+	c.naps.machine.Suspended = func() time.Duration { return slept }
+	now := time.Now()
+	_, err := c.Read(now)
+	require.NoError(t, err)
+	raw, slept = 30e6, 8*time.Hour
+	outcome, err := c.Read(now.Add(10 * time.Second)) // of a clock that stood still
+	require.NoError(t, err)
+	assert.Equal(t, joule.Rebased, outcome)
+	assert.Zero(t, c.Microjoules())
+	raw += 50e6
+	_, err = c.Read(now.Add(20 * time.Second))
+	require.NoError(t, err)
+	assert.Equal(t, uint64(50_000_000), c.Microjoules())
+}
+
+func awake() time.Duration { return 0 }
+
 // newCounter is a package's, in memory.
 func newCounter(rangeUJ uint64, raw *uint64) *fileCounter {
-	m := Machine{ReadFile: func(path string) ([]byte, error) {
+	m := Machine{Suspended: awake, ReadFile: func(path string) ([]byte, error) {
 		if filepath.Base(path) == "max_energy_range_uj" {
 			return strconv.AppendUint(nil, rangeUJ, 10), nil
 		}

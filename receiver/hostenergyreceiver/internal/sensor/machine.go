@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/host"
 )
@@ -27,6 +28,23 @@ type Machine struct {
 	ReadFile func(path string) ([]byte, error)
 	// OpenEvent begins to count an event of perf on a CPU.
 	OpenEvent func(pmu uint32, config uint64, cpu int) (Event, error)
+	// Suspended is how long it has been suspended since it booted.
+	Suspended func() time.Duration
+}
+
+// naps tells of each time that the machine was suspended.
+type naps struct {
+	machine Machine
+	before  time.Duration
+}
+
+func (m Machine) naps() naps { return naps{m, m.Suspended()} }
+
+// woke reports whether it was since the last call.
+func (n *naps) woke() bool {
+	slept := n.machine.Suspended() - n.before
+	n.before += slept
+	return slept > time.Second
 }
 
 // CPU is what /proc/cpuinfo says of the first CPU. Its zero value is an unknown one.
@@ -42,7 +60,7 @@ type CPU struct {
 
 // NewMachine is the machine whose root file system is where cfg says.
 func NewMachine(cfg host.Config) Machine {
-	m := Machine{Host: cfg, ReadFile: os.ReadFile, OpenEvent: openEvent}
+	m := Machine{Host: cfg, ReadFile: os.ReadFile, OpenEvent: openEvent, Suspended: host.Suspended}
 	content, err := os.ReadFile(cfg.Path("proc", "cpuinfo"))
 	if err == nil {
 		m.CPU = parseCPU(content)

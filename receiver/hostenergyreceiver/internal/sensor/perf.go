@@ -184,6 +184,7 @@ func (p pmuEvent) counter(cpu int, scope Scope) Sensor {
 	return &eventCounter{
 		open:        func() (Event, error) { return p.machine.OpenEvent(p.pmu, p.config, cpu) },
 		microjoules: p.microjoules,
+		naps:        p.machine.naps(),
 		counter:     joule.Counter{MaxRate: scope.maxPower() * microjoules},
 	}
 }
@@ -192,6 +193,7 @@ func (p pmuEvent) counter(cpu int, scope Scope) Sensor {
 type eventCounter struct {
 	open        func() (Event, error)
 	microjoules float64 // in a count
+	naps        naps
 	counter     joule.Counter
 
 	event   Event
@@ -220,6 +222,9 @@ func (c *eventCounter) Read(now time.Time) (joule.Outcome, error) {
 	c.last = count
 	c.rest = energy - math.Floor(energy)
 	c.counted += uint64(math.Floor(energy))
+	if c.naps.woke() {
+		c.counter.Break()
+	}
 	outcome := c.counter.Observe(c.counted, now)
 	if !outcome.Accepted() {
 		return outcome, nil

@@ -88,6 +88,7 @@ func TestPerfIsExact(t *testing.T) {
 			open:        func() (Event, error) { return &listener{event, 0}, nil },
 			microjoules: microjoules / joulesInCounts, last: event.count,
 			counter: joule.Counter{MaxRate: Package.maxPower() * microjoules},
+			naps:    Machine{Suspended: awake}.naps(),
 		}
 		var err error
 		c.event, err = c.open()

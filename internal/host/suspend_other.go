@@ -3,8 +3,9 @@
 
 //go:build !linux
 
-package nvmlenergyreceiver
+package host
 
 import "time"
 
-func suspended() time.Duration { return 0 }
+// Suspended is not known here.
+func Suspended() time.Duration { return 0 }

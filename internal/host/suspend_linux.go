@@ -1,7 +1,7 @@
 // Copyright The otelcol-carbon Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package nvmlenergyreceiver
+package host
 
 import (
 	"time"
@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// suspended is how long the machine has slept since it booted: of the two clocks, only one stops then.
-func suspended() time.Duration {
+// Suspended is how long the machine has slept since it booted: of the two clocks, only one stops then.
+func Suspended() time.Duration {
 	var with, without unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &with) != nil || unix.ClockGettime(unix.CLOCK_MONOTONIC, &without) != nil {
 		return 0
