@@ -122,7 +122,7 @@ type entry struct {
 }
 
 // Due reports whether something was booked since the last call of Tell.
-func (l *Ledger) Due() bool { return l.closedTime.UnixNano() > l.toldUntil }
+func (l *Ledger) Due() bool { return l.closed > l.told }
 
 // Tell passes on each account as it is now, if something was booked since the last call, and one that it did not before at
 // its start as well, with 0: so that those who count from the first value on miss nothing. Then it frees those that have
@@ -131,9 +131,11 @@ func (l *Ledger) Tell(point func(Account)) {
 	if !l.Due() {
 		return
 	}
-	l.toldUntil = l.closedTime.UnixNano()
+	l.told = l.closed
+	l.toldUntil = max(l.toldUntil+1, l.closedTime.UnixNano())
+	at := time.Unix(0, l.toldUntil)
 	for _, e := range l.entries {
-		e.At, e.told = l.closedTime, e.Millijoules
+		e.At, e.told = at, e.Millijoules
 		if !e.begun {
 			e.begun = true
 			first := e.Account

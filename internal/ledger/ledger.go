@@ -73,6 +73,7 @@ type Ledger struct {
 
 	closed     offset // end of the last window booked
 	closedTime time.Time
+	told       offset
 	toldUntil  int64 // Unix ns
 	booked     amount
 	freed      amount // what accounts held that are gone

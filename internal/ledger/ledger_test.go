@@ -387,3 +387,26 @@ func TestFastPollingCostsNoMore(t *testing.T) {
 		assert.LessOrEqual(t, len(l.windows), 4)
 	}
 }
+
+// A wall clock that is set back moves nothing: what is booked is told, and no point is before the last one.
+func TestToldAlsoWhenTheWallClockIsSetBack(t *testing.T) {
+	start := time.Now()
+	l := New(Config{}, start)
+	var last time.Time
+	for i := 1; i <= 3; i++ {
+		l.Energy(start.Add(time.Duration(i)*time.Second), 1000)
+		l.Flush()
+		if i > 1 {
+			l.closedTime = l.closedTime.Add(-time.Hour)
+		}
+		require.True(t, l.Due())
+		sum := uint64(0)
+		l.Tell(func(a Account) {
+			assert.False(t, a.At.Before(last) && a.Millijoules > 0, "%v is before %v", a.At, last)
+			sum += a.Millijoules
+			last = a.At
+		})
+		assert.EqualValues(t, 1000*i, sum)
+		assert.False(t, l.Due())
+	}
+}
