@@ -56,7 +56,7 @@ bench: ## what our components cost, beside alternatives (BENCH_COUNT=6)
 	@$(BENCHSTAT) -row /streams -col /processor bin/bench.txt
 	@go test -run '^$$' -bench Node -benchtime 10x -count $(or $(BENCH_COUNT),6) ./receiver/nvmlenergyreceiver | tee bin/bench-node.txt
 	@$(BENCHSTAT) -row /rate -col .name bin/bench-node.txt
-	@go test -run '^$$' -bench Collection -count $(or $(BENCH_COUNT),6) ./receiver/hostenergyreceiver | tee bin/bench-host.txt
+	@go test -run '^$$' -bench 'Collection|Loose' -count $(or $(BENCH_COUNT),6) ./receiver/hostenergyreceiver/... | tee bin/bench-host.txt
 	@$(BENCHSTAT) bin/bench-host.txt
 
 bench-sizing: $(BINARY) ## what agents, gateways and storage cost for N nodes (BENCH_COUNT=1)

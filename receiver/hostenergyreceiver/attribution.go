@@ -28,7 +28,7 @@ type attribution struct {
 	cpu, memory ledger.Presence // as of the last look
 	free, whole uint64          // bytes of memory
 	failing     bool
-	slots       map[*workload.Workload]int // by how many ledgers tell it apart
+	slots       map[string]int // workloads, by their ID: in how many ledgers each is told apart
 }
 
 func newAttribution(cfg *Config, logger *zap.Logger, telemetry *metadata.TelemetryBuilder) *attribution {
@@ -40,7 +40,7 @@ func newAttribution(cfg *Config, logger *zap.Logger, telemetry *metadata.Telemet
 				ProcRoot: cfg.Host.Path("proc"), LogRoot: cfg.Host.Path("var/log"), Logger: logger,
 			}),
 		}),
-		slots: map[*workload.Workload]int{},
+		slots: map[string]int{},
 	}
 }
 
@@ -144,17 +144,19 @@ func (a *attribution) unused(millijoules uint64, elapsed time.Duration) (watts f
 
 // admit gives a workload one of max_workloads slots, if one is left.
 func (a *attribution) admit(w *workload.Workload) bool {
-	if a.slots[w] == 0 && len(a.slots) >= a.config.MaxWorkloads {
+	id := w.ID()
+	if a.slots[id] == 0 && len(a.slots) >= a.config.MaxWorkloads {
 		a.telemetry.HostenergyWorkloadsRefused.Add(context.Background(), 1)
 		return false
 	}
-	a.slots[w]++
+	a.slots[id]++
 	return true
 }
 
 func (a *attribution) release(w *workload.Workload) {
-	if a.slots[w]--; a.slots[w] <= 0 {
-		delete(a.slots, w)
+	id := w.ID()
+	if a.slots[id]--; a.slots[id] <= 0 {
+		delete(a.slots, id)
 	}
 }
 

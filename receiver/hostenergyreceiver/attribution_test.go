@@ -77,8 +77,13 @@ func newCGroups(tb testing.TB, root string) *cgroups {
 	c.write("proc/meminfo", "MemTotal:       1048576 kB\nMemFree:         524288 kB\n")
 	c.write("proc/uptime", "100000.00 0\n")
 	c.write("proc/self/status", "Pid:\t4242\nNSpid:\t4242\n")
-	c.write("proc/stat", "cpu  1000 0 0 1000 0 0 0 0 0 0\ncpu0 500 0 0 500 0 0 0 0 0 0\ncpu1 500 0 0 500 0 0 0 0 0 0\nbtime 1750000000\n")
+	c.machine(0)
 	return c
+}
+
+// machine sets the CPU time of all.
+func (c *cgroups) machine(microseconds uint64) {
+	c.write("proc/stat", fmt.Sprintf("cpu  %d 0 0 1000 0 0 0 0 0 0\ncpu0 500 0 0 500 0 0 0 0 0 0\ncpu1 500 0 0 500 0 0 0 0 0 0\nbtime 1750000000\n", 1000+microseconds/10_000))
 }
 
 func (c *cgroups) write(name, content string) {
@@ -96,6 +101,7 @@ func (c *cgroups) use(unit string, microseconds, resident uint64) {
 		c.put(path+"/cpu.stat", fmt.Sprintf("usage_usec %d\n", c.used[path]))
 		c.put(path+"/cgroup.procs", "")
 	}
+	c.machine(c.used[""])
 	c.put("system.slice/"+unit+"/memory.stat", fmt.Sprintf("anon %d\nfile_mapped 0\nshmem 0\n", resident))
 }
 
@@ -162,7 +168,7 @@ func TestWhoUsedIt(t *testing.T) {
 // kernel adds CPU time that is in no cgroup below the root.
 func (c *cgroups) kernel(microseconds uint64) {
 	c.used[""] += microseconds
-	c.put("cpu.stat", fmt.Sprintf("usage_usec %d\n", c.used[""]))
+	c.machine(c.used[""])
 }
 
 // Who used the CPU in one window does not pay for the next one: neither a unit that is gone, nor the kernel at rest.
@@ -485,7 +491,7 @@ func (c *containers) use() {
 	}
 	all := fmt.Sprintf("usage_usec %d\n", c.used[""])
 	c.put("kubepods.slice/cpu.stat", all)
-	c.put("cpu.stat", all)
+	c.machine(c.used[""])
 }
 
 // replace the oldest by as many new ones.

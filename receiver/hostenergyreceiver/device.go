@@ -78,6 +78,7 @@ func joules(millijoules uint64) float64 { return float64(millijoules) / 1000 }
 // replace takes another source of the same energy.
 func (d *device) replace(by sensor.Source) {
 	d.before += d.Sensor.Microjoules()
+	d.close()
 	d.Source = by
 }
 

@@ -124,7 +124,7 @@ func (r *reporter) residual(res *residual) {
 	s := share{
 		Account: ledger.Account{
 			Kind: "residual", Attribution: ledger.MeasuredShare, Method: ledgerMethods[res.meter.Method],
-			Millijoules: res.grown, Start: res.start, At: res.at,
+			Millijoules: res.grown, Start: res.start, At: r.last.AsTime(),
 		},
 		device: res.meter.ID, hwType: metadata.AttributeHwTypeEnclosure,
 	}

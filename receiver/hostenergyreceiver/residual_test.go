@@ -5,17 +5,20 @@ package hostenergyreceiver
 
 import (
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/receiver/receivertest"
 	"pgregory.net/rapid"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/joule"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/ledger"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/machine"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/workload"
+	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/metadata"
 	"github.com/otelcol-carbon/otelcol-carbon/receiver/hostenergyreceiver/internal/sensor"
 )
 
@@ -210,4 +213,54 @@ func TestSpreadFreesSlotsWhileTheMeterIsAway(t *testing.T) {
 	assert.EqualValues(t, 200_000, booked)
 	assert.Equal(t, now, until)
 	assert.Zero(t, r.ledger.Imbalance())
+}
+
+// When the wall clock is set back, points wait for it to catch up.
+func TestResidualDoesNotGoBack(t *testing.T) {
+	r := newReporter(metadata.NewMetricsBuilder(createDefaultConfig().(*Config).Metrics, receivertest.NewNopSettings(metadata.Type)))
+	now := time.Now()
+	r.timestamp(now.Add(time.Hour)) // as it was then
+	meter, whole := fake("bmc", sensor.Host)
+	res := newResidual(meter)
+	for range 2 {
+		now = now.Add(10 * time.Second)
+		whole.microjoules += 1e9
+		_, err := meter.observe(now)
+		require.NoError(t, err)
+		res.observe(nil, nil, now)
+		r.timestamp(now)
+		r.residual(res)
+	}
+	require.NotEmpty(t, r.shares)
+	assert.Equal(t, r.last.AsTime(), r.shares[len(r.shares)-1].At)
+}
+
+// One workload that two receivers tell of takes one slot.
+func TestOneWorkloadTakesOneSlot(t *testing.T) {
+	a := &attribution{config: AttributionConfig{MaxWorkloads: 1}, slots: map[string]int{}}
+	ours := &workload.Workload{Kind: workload.Unit, Attributes: map[string]string{"systemd.unit": "a.service"}}
+	theirs := &workload.Workload{Kind: workload.Unit, Attributes: maps.Clone(ours.Attributes)}
+	assert.True(t, a.admit(ours))
+	assert.True(t, a.admit(theirs))
+	a.release(ours)
+	assert.Len(t, a.slots, 1)
+	a.release(theirs)
+	assert.Empty(t, a.slots)
+}
+
+type closer struct {
+	fakeSensor
+
+	closed bool
+}
+
+func (c *closer) Close() error { c.closed = true; return nil }
+
+// What another source takes the place of is closed: of a sum of perf events one may be unreadable, and the others are open.
+func TestReplacedSensorIsClosed(t *testing.T) {
+	c := &closer{}
+	d := &device{Source: sensor.Source{Sensor: c, ID: "package-0", Scope: sensor.Package, Driver: sensor.Perf}, unreadable: true}
+	l := &ladder{cfg: createDefaultConfig().(*Config), devices: []*device{d}}
+	l.add(sensor.Source{Sensor: &fakeSensor{}, ID: "package-0", Scope: sensor.Package, Driver: sensor.Powercap})
+	assert.True(t, c.closed)
 }

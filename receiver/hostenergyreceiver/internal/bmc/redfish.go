@@ -109,6 +109,9 @@ func (r *redfish) login(ctx context.Context) error {
 func (r *redfish) read(ctx context.Context) (float64, error) {
 	if r.chosen.To != "" {
 		c, err := r.look(ctx, r.chosen)
+		if errors.Is(err, errNotFound) { // it is called otherwise now
+			r.chosen, r.id = link{}, ""
+		}
 		if err != nil {
 			return 0, err
 		}

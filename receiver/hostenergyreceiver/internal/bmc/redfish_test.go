@@ -272,3 +272,23 @@ func TestRedfishInTrouble(t *testing.T) {
 	stranger := NewRedfish(cfg, &http.Client{Timeout: time.Second}, time.Second)
 	require.ErrorContains(t, stranger.ask(t.Context()), "certificate", "nobody is trusted who is not known")
 }
+
+// A new firmware of the BMC calls the chassis by another name: it is found again.
+func TestChassisIsRenamed(t *testing.T) {
+	s := newService(t, nil)
+	m := s.meter(t, secret, "")
+	watts, err := m.service.power(t.Context())
+	require.NoError(t, err)
+	assert.InDelta(t, 374.0, watts, 0)
+	s.set(func() {
+		maps.Copy(s.tree, listing(telling("Self", "", 380), "Self"))
+		for _, gone := range []string{"/redfish/v1/Chassis/1U", "/redfish/v1/Chassis/1U/EnvironmentMetrics", "/redfish/v1/Chassis/1U/Power"} {
+			delete(s.tree, gone)
+		}
+	})
+	for range 5 {
+		watts, err = m.service.power(t.Context())
+	}
+	require.NoError(t, err)
+	assert.InDelta(t, 380.0, watts, 0)
+}

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,18 +27,20 @@ type hierarchy struct {
 	memoryMount string
 	size        func([]byte) (uint64, error)
 	whole       bool // its root is the machine's
+	total       bool // and what that used is the machine's CPU time: its cpu.stat has steal in it from Linux 5.9 to 6.13
 }
 
 func findHierarchy(mount string) hierarchy {
 	if exists(mount, "cgroup.controllers") {
 		// Only cgroups below the root have this file: then the root is a container's own.
-		return hierarchy{"v2 at " + mount, mount, "cpu.stat", parseCPUStat, mount, parseMemoryStat("anon", "file_mapped", "shmem"), !exists(mount, "cgroup.events")}
+		whole := !exists(mount, "cgroup.events")
+		return hierarchy{"v2 at " + mount, mount, "cpu.stat", parseCPUStat, mount, parseMemoryStat, whole, whole}
 	}
 	for _, name := range []string{"cpuacct", "cpu,cpuacct", "cpuacct,cpu"} {
 		if exists(mount, name, "cpuacct.usage") {
 			m := filepath.Join(mount, name)
 			// Only the root has a release_agent.
-			return hierarchy{"v1 at " + m, m, "cpuacct.usage", parseNanoseconds, filepath.Join(mount, "memory"), parseMemoryStat("total_rss", "total_mapped_file"), exists(m, "release_agent")}
+			return hierarchy{"v1 at " + m, m, "cpuacct.usage", parseNanoseconds, filepath.Join(mount, "memory"), parseMemoryStatV1, exists(m, "release_agent"), false}
 		}
 	}
 	return hierarchy{}
@@ -89,23 +92,32 @@ func digits(text []byte) (n uint64, err error) {
 	return n, nil
 }
 
-// parseMemoryStat sums lines.
-func parseMemoryStat(names ...string) func([]byte) (uint64, error) {
-	return func(content []byte) (sum uint64, err error) {
-		for line := range bytes.Lines(content) {
-			key, value, _ := bytes.Cut(line, []byte(" "))
-			for _, name := range names {
-				if string(key) == name {
-					n, err := digits(value)
-					if err != nil {
-						return 0, err
-					}
-					sum += n
+// parseMemoryStat counts what is no cache of files. Shared memory that is mapped is in two lines (mm/rmap.c counts each page that
+// is not anonymous as file_mapped): the larger one has all of it, and never what is not there.
+func parseMemoryStat(content []byte) (uint64, error) {
+	n, err := parseLines(content, "anon", "file_mapped", "shmem")
+	return n[0] + max(n[1], n[2]), err
+}
+
+// parseMemoryStatV1 is the same for v1, which has no line of shared memory.
+func parseMemoryStatV1(content []byte) (uint64, error) {
+	n, err := parseLines(content, "total_rss", "total_mapped_file")
+	return n[0] + n[1], err
+}
+
+// parseLines finds numbers by their names.
+func parseLines(content []byte, names ...string) (numbers [3]uint64, err error) {
+	for line := range bytes.Lines(content) {
+		key, value, _ := bytes.Cut(line, []byte(" "))
+		for i, name := range names {
+			if string(key) == name {
+				if numbers[i], err = digits(value); err != nil {
+					return numbers, err
 				}
 			}
 		}
-		return sum, nil
 	}
+	return numbers, nil
 }
 
 // memoryOf is what a cgroup has. It changes slowly, and its file is long: it is read each ten seconds.
@@ -136,7 +148,7 @@ func busyTime(path string) (uint64, error) {
 		return 0, err
 	}
 	t := stat.CPUTotal
-	return uint64(1e6 * (t.User + t.Nice + t.System + t.IRQ + t.SoftIRQ)), nil
+	return uint64(math.Round(1e6 * (t.User + t.Nice + t.System + t.IRQ + t.SoftIRQ))), nil
 }
 
 // memory of the machine, in bytes; 0 if it is not known.

@@ -67,10 +67,18 @@ func (t *tree) members(n *node, most int) (pids []uint32) {
 	if len(pids) > 0 || !n.leaf() {
 		return pids
 	}
-	entries, _ := os.ReadDir(t.file(n.path, ""))
+	return t.below(n.path, most, 4)
+}
+
+// below are the first processes of a cgroup or of one below it: those of a job of Slurm are in step_0/user/task_0.
+func (t *tree) below(path string, most, depth int) (pids []uint32) {
+	if pids = t.pids(path, most); len(pids) > 0 || depth == 0 {
+		return pids
+	}
+	entries, _ := os.ReadDir(t.file(path, ""))
 	for _, e := range entries {
-		if e.IsDir() {
-			if pids = t.pids(n.path+"/"+e.Name(), most); len(pids) > 0 {
+		if e.IsDir() && e.Name() != "slurm" { // which has the step's own daemon
+			if pids = t.below(path+"/"+e.Name(), most, depth-1); len(pids) > 0 {
 				return pids
 			}
 		}

@@ -17,7 +17,8 @@ type loose struct {
 	proc     string
 	resolver *workload.Resolver
 	known    map[uint32]*process
-	limit    int // of known
+	limit    int // of known that are no threads of the kernel
+	kernel   int // those that are
 	refused  int // those beyond it, at this look: they are nobody's
 	round    uint64
 	list     []*process
@@ -49,7 +50,7 @@ func (l *loose) begin() {
 func (l *loose) end() {
 	for pid, p := range l.known {
 		if p.round != l.round {
-			delete(l.known, pid)
+			l.forget(pid, p)
 		}
 	}
 }
@@ -65,13 +66,21 @@ func (l *loose) of(pids []uint32, except uint32) []*process {
 	return l.list
 }
 
+func (l *loose) forget(pid uint32, p *process) {
+	delete(l.known, pid)
+	if p.kernel {
+		l.kernel--
+	}
+}
+
 func (l *loose) look(pid uint32) *process {
+	const looks = 60 // until a thread of the kernel is looked at again: its number may be another's by then
 	p := l.known[pid]
-	if p != nil && p.kernel { // its time is nobody's, however much
+	if p != nil && p.kernel && (l.round+uint64(pid))%looks != 0 {
 		p.round = l.round
 		return p
 	}
-	if p == nil && len(l.known) >= l.limit {
+	if p == nil && len(l.known)-l.kernel >= l.limit {
 		l.refused++
 		return nil
 	}
@@ -79,9 +88,17 @@ func (l *loose) look(pid uint32) *process {
 	if !ok {
 		return nil
 	}
+	if p != nil && p.start != s.start { // another one with its number
+		l.forget(pid, p)
+		p = nil
+	}
 	switch {
-	case p == nil || p.start != s.start:
-		p = &process{start: s.start, kernel: s.kernel, time: s.time, resident: s.resident}
+	case p == nil && s.kernel: // its time is nobody's, however much
+		l.kernel++
+		p = &process{start: s.start, kernel: true}
+		l.known[pid] = p
+	case p == nil:
+		p = &process{start: s.start, time: s.time, resident: s.resident}
 		if l.round > 1 { // it began since the last look
 			p.grown = s.time
 		}

@@ -13,3 +13,6 @@ func fileOf(string) file { return file{} }
 
 // ownTime is not known.
 func ownTime() uint64 { return 0 }
+
+// ownMemory is not known.
+func ownMemory() uint64 { return 0 }

@@ -5,7 +5,11 @@
 
 package usage
 
-import "syscall"
+import (
+	"bytes"
+	"os"
+	"syscall"
+)
 
 // links is the number of folders in a folder, plus two: the kernel keeps it for cgroups, as most file systems do.
 func links(folder string) uint64 {
@@ -32,4 +36,15 @@ func ownTime() uint64 {
 		return 0
 	}
 	return uint64(usage.Utime.Sec+usage.Stime.Sec)*1e6 + uint64(usage.Utime.Usec+usage.Stime.Usec)
+}
+
+// ownMemory is the resident memory of this process, in bytes: the second field of proc_pid_statm(5).
+func ownMemory() uint64 {
+	content, err := os.ReadFile("/proc/self/statm")
+	fields := bytes.Fields(content)
+	if err != nil || len(fields) < 2 {
+		return 0
+	}
+	pages, _ := digits(fields[1])
+	return pages * uint64(os.Getpagesize())
 }

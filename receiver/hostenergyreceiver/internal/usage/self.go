@@ -21,12 +21,13 @@ type self struct {
 	pid      uint32        // in proc
 	time     uint64        // µs
 	measure  func() uint64 // its CPU time, in µs
+	resident func() uint64 // its memory, in bytes
 	root     string        // of the file systems as it sees them itself
 }
 
 func newSelf(root string, pid uint32, resolver *workload.Resolver) *self {
 	s := &self{
-		hierarchy: findHierarchy(filepath.Join(root, "sys/fs/cgroup")), root: root, pid: pid, measure: ownTime,
+		hierarchy: findHierarchy(filepath.Join(root, "sys/fs/cgroup")), root: root, pid: pid, measure: ownTime, resident: ownMemory,
 		workload: &workload.Workload{Kind: workload.Process, Attributes: map[string]string{"process.executable.name": "otelcol-carbon"}},
 	}
 	if w, err := resolver.Resolve(s.pid); err == nil {

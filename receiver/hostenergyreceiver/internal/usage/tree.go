@@ -71,8 +71,9 @@ func newTree(mount string, resolver *workload.Resolver, limit int) *tree {
 	return t
 }
 
-// update reads all cgroups. It finds new ones first: their folder shows it, or a walk now and then.
-func (t *tree) update(now time.Time, withMemory bool) {
+// update reads all cgroups; busy is the CPU time of the machine, in µs. It finds new ones first: their folder shows it, or a
+// walk now and then.
+func (t *tree) update(now time.Time, busy uint64, withMemory bool) {
 	if !t.exists() {
 		return
 	}
@@ -87,7 +88,7 @@ func (t *tree) update(now time.Time, withMemory bool) {
 		t.order()
 	}
 	for _, n := range t.nodes { // those below first, so that what is above has at least theirs
-		t.measure(n, now, withMemory)
+		t.measure(n, now, busy, withMemory)
 	}
 	for _, n := range t.nodes {
 		n.settle()
@@ -185,18 +186,18 @@ func (t *tree) order() {
 	visit(t.root)
 }
 
-func (t *tree) measure(n *node, now time.Time, withMemory bool) {
+func (t *tree) measure(n *node, now time.Time, busy uint64, withMemory bool) {
 	n.fresh = n.read && n.total == 0
 	n.grown = 0
 	if n.gone {
 		n.sized.bytes = 0
 		return
 	}
-	total, err := n.reader.read(&t.content, t.parse)
+	total, err := busy, error(nil)
+	if n != t.root || !t.total {
+		total, err = n.reader.read(&t.content, t.parse)
+	}
 	switch {
-	case err != nil && n == t.root: // before Linux 5.9
-		t.whole = false
-		return
 	case err != nil: // ENODEV if it was removed while its file is open
 		n.gone = true
 		return

@@ -98,24 +98,25 @@ func (t *Tracker) Sample(now time.Time) (*Usage, error) {
 	}
 	clear(t.index)
 	t.usage.Parties = t.usage.Parties[:0]
-	t.tree.update(now, t.config.Memory)
+	t.tree.update(now, busy, t.config.Memory)
 	t.attributeRest(busy)
 	mine := t.self.grown()
 	t.home = t.tree.first(t.self.folders)
 	t.loose.begin()
 	for _, n := range t.tree.nodes {
-		own := n.own
+		own, memory := n.own, n.memory
 		if n == t.home {
-			taken := min(mine, own)
+			taken, resident := min(mine, own), t.self.resident()
 			own -= taken
-			t.give(t.self.workload, taken, 0)
+			memory -= min(memory, resident)
+			t.give(t.self.workload, taken, resident)
 		}
 		n.active = n.active || own > 0
 		switch w := n.owner(); {
 		case w == nil:
 			t.share(n, own)
-		case n.active || n.memory > 0: // also while it rests: it is still there
-			t.give(w, own, n.memory)
+		case n.active || memory > 0: // also while it rests: it is still there
+			t.give(w, own, memory)
 		}
 	}
 	t.loose.end()

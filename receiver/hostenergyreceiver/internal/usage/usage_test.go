@@ -28,6 +28,7 @@ type machine struct {
 	root string
 	v1   bool
 	own  uint64 // µs of the collector's
+	held uint64 // bytes of the collector's
 	view string // the root file system as the collector sees it; that of the machine if empty
 	cpu  map[string]uint64
 	now  time.Time
@@ -54,7 +55,7 @@ func newMachine(t require.TestingT, dir string, v1 bool) *machine {
 func (m *machine) start() *machine {
 	resolver := workload.NewResolver(workload.Config{ProcRoot: m.root + "/proc"})
 	m.Tracker = newTracker(Config{Host: host.Config{RootPath: m.root}, Resolver: resolver, Memory: true}, cmp.Or(m.view, m.root))
-	m.self.measure = func() uint64 { return m.own }
+	m.self.measure, m.self.resident = func() uint64 { return m.own }, func() uint64 { return m.held }
 	m.look()
 	return m
 }
@@ -113,8 +114,8 @@ func (m *machine) put(path string) {
 	} else {
 		m.write("sys/fs/cgroup"+path+"/cpu.stat", fmt.Sprintf("usage_usec %d\nuser_usec 1\n", m.cpu[path]))
 	}
-	if path == "/" {
-		m.write("proc/stat", fmt.Sprintf("cpu  %d 0 0 1000 0 0 0 0 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\nbtime 1750000000\n", m.cpu["/"]/10_000))
+	if path == "/" { // finer than the kernel's hundredths, so that sums are exact
+		m.write("proc/stat", fmt.Sprintf("cpu  %g 0 0 1000 0 0 0 50 0 0\ncpu0 1 0 0 1 0 0 0 0 0 0\nbtime 1750000000\n", float64(m.cpu["/"])/10_000))
 	}
 }
 
@@ -495,4 +496,116 @@ func TestNothingIsLost(t *testing.T) {
 		require.Equal(t, m.cpu["/"]-before, total)
 		m.Close()
 	})
+}
+
+// Shared memory that is mapped is in file_mapped and in shmem of memory.stat (mm/rmap.c counts NR_FILE_MAPPED for every page
+// that is not anonymous, shmem as well): it counts once.
+func TestSharedMemoryCountsOnce(t *testing.T) {
+	m := newMachine(t, t.TempDir(), false)
+	m.group("/system.slice/postgres.service", 0, 0)
+	m.group("/system.slice/redis.service", 0, 4<<20)
+	m.write("sys/fs/cgroup/system.slice/postgres.service/memory.stat", fmt.Sprintf("anon 0\nfile %d\nfile_mapped %[1]d\nshmem %[1]d\n", 4<<20))
+	m.start()
+	_, resident := m.look()
+	assert.Equal(t, map[string]uint64{"postgres.service": 4 << 20, "redis.service": 4 << 20}, resident)
+}
+
+// The collector has its memory as well, and what it runs in the rest.
+func TestOwnMemory(t *testing.T) {
+	m := newMachine(t, t.TempDir(), false)
+	m.home("/system.slice/otelcol.service")
+	m.process(4242, "/system.slice/otelcol.service", 0, "")
+	m.group("/system.slice/otelcol.service", 0, 3<<20, 4242)
+	m.held = 1 << 20
+	m.start()
+	used, err := m.Sample(m.now.Add(time.Second))
+	require.NoError(t, err)
+	resident := map[bool]uint64{}
+	for _, p := range used.Parties {
+		resident[p.Workload == m.self.workload] += p.Memory
+	}
+	assert.Equal(t, map[bool]uint64{true: 1 << 20, false: 2 << 20}, resident)
+	assert.NotZero(t, ownMemory())
+}
+
+// A job is named by its processes, which are in its tasks: as nvmlenergy names it.
+func TestSlurmJobIsNamedAsByNVML(t *testing.T) {
+	for name, c := range map[string]struct {
+		v1   bool
+		job  string
+		task string
+	}{
+		"v2": {false, "/system.slice/slurmstepd.scope/job_4711", "/system.slice/slurmstepd.scope/job_4711/step_0/user/task_0"},
+		"v1": {true, "/slurm/uid_1000/job_4711", "/slurm/uid_1000/job_4711/step_0/task_0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, t.TempDir(), c.v1)
+			m.process(100, c.task, 0, "SLURM_JOB_ID=4711\x00SLURM_JOB_NAME=train\x00WANDB_RUN_ID=r1\x00")
+			m.group(c.task, 0, 0, 100)
+			m.start()
+			m.group(c.task, 50_000, 0, 100)
+			m.now = m.now.Add(1e9)
+			used, err := m.Sample(m.now)
+			require.NoError(t, err)
+			want, err := m.config.Resolver.Resolve(100)
+			require.NoError(t, err)
+			for _, p := range used.Parties {
+				if p.CPU > 0 {
+					assert.Equal(t, want.Attributes, p.Workload.Attributes)
+				}
+			}
+		})
+	}
+}
+
+// A process with the number of a thread of the kernel that has ended is no such thread.
+func TestKernelThreadsNumberIsUsedAgain(t *testing.T) {
+	m := newMachine(t, t.TempDir(), false)
+	m.write("proc/300/stat", "300 (kworker) S 2 0 0 0 -1 69238880 1 0 0 0 0 0 0 0 20 0 1 0 500 0 0 18446744073709551615\n")
+	m.group("/", 0, 0, 300)
+	m.start()
+	m.write("proc/300/stat", "300 (cc1) S 1 1 1 0 -1 4194560 1 0 0 0 5 0 0 0 20 0 1 0 900 1000 10 18446744073709551615\n")
+	m.write("proc/300/cgroup", "0::/\n")
+	m.write("proc/300/environ", "")
+	m.write("proc/300/comm", "cc1\n")
+	m.group("/", 50_000, 0, 300)
+	for range 60 { // of each thread it is looked up now and then
+		m.look()
+	}
+	m.process(300, "/", 10, "")
+	m.group("/", 50_000, 0, 300)
+	cpu, _ := m.look()
+	assert.Equal(t, map[string]uint64{"300": 50_000}, cpu)
+}
+
+// The root's usage_usec has steal in it from Linux 5.9 to 6.13 (kernel/cgroup/rstat.c, root_cgroup_cputime): that is nobody's work.
+func TestStealIsNoUse(t *testing.T) {
+	m := newMachine(t, t.TempDir(), false)
+	m.group("/system.slice/a.service", 0, 0)
+	m.start()
+	m.group("/system.slice/a.service", 1_000_000, 0)
+	m.write("sys/fs/cgroup/cpu.stat", fmt.Sprintf("usage_usec %d\nuser_usec 1\n", m.cpu["/"]+500_000))
+	cpu, _ := m.look()
+	assert.Equal(t, map[string]uint64{"a.service": 1_000_000}, cpu)
+}
+
+// Threads of the kernel, of which a machine with 768 CPUs has more than 5000, take no places of processes.
+func TestKernelThreadsTakeNoPlaces(t *testing.T) {
+	m := newMachine(t, t.TempDir(), false)
+	var pids []int
+	for pid := 10; pid < 15; pid++ {
+		m.write(fmt.Sprintf("proc/%d/stat", pid), fmt.Sprintf("%d (ksoftirqd/1) S 2 0 0 0 -1 69238880 1 0 0 0 0 0 0 0 20 0 1 0 5 0 0 18446744073709551615\n", pid))
+		pids = append(pids, pid)
+	}
+	pids = append(pids, 300)
+	m.process(300, "/", 0, "")
+	m.group("/", 0, 0, pids...)
+	m.start()
+	m.loose.limit = 5
+	m.loose.known = map[uint32]*process{}
+	m.look()
+	m.process(300, "/", 5, "")
+	m.group("/", 50_000, 0, pids...)
+	cpu, _ := m.look()
+	assert.Equal(t, map[string]uint64{"300": 50_000}, cpu)
 }
