@@ -4,6 +4,7 @@
 package gridintensityextension
 
 import (
+	"maps"
 	"time"
 
 	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
@@ -19,6 +20,9 @@ type slot struct {
 
 func (s shelf) put(values []grid.Value) {
 	for _, v := range values {
+		maps.DeleteFunc(s, func(of slot, had grid.Value) bool { // what is said last of a time holds
+			return of.foretold == (v.Quality == grid.Forecast) && had.Start.After(v.Start) && had.Start.Before(v.End)
+		})
 		s[slot{v.Start.Unix(), v.Quality == grid.Forecast}] = v
 	}
 }

@@ -133,6 +133,11 @@ func (s *shard[T]) all(shard uint64, yield func(Key, *T) bool) bool {
 	return true
 }
 
+// PeekKey runs f on the state of a stream of another map of this process, if this one has it.
+func (m *Map[T]) PeekKey(key Key, f func(state *T)) {
+	m.Peek(ID{lo: key.Shard}, ID{key.Hi, key.Lo}, f)
+}
+
 // Restore puts a state where All found it. It reports false if the map is full.
 func (m *Map[T]) Restore(key Key, state T) bool {
 	return m.Do(ID{lo: key.Shard}, ID{key.Hi, key.Lo}, func(s *T) { *s = state })

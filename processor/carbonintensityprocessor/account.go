@@ -38,9 +38,13 @@ type span struct {
 // horizon is how far back an account may count.
 type horizon struct {
 	watched pcommon.Timestamp // since when this processor sees all that begins
+	came    time.Time         // when the energy at hand did
 	gap     time.Duration     // the longest silence of a stream that is told of; 0 is any
 	forget  time.Duration     // the silence after which a stream's account is gone
 }
+
+// clockSkew is how far ahead a source's clock may be. A time beyond that is wrong as soon as another one comes.
+const clockSkew = time.Hour
 
 // seesAll reports whether the whole value of a stream without an account is this processor's to tell. One that began
 // longer ago than a stream may be silent has been told of, by another processor or before it was forgotten.
@@ -59,10 +63,10 @@ const (
 	booked
 	// restarted: the input fell without saying since when it counts: a new base.
 	restarted
-	// overlap: the input started anew before it was last read, or has an earlier start again: a new base,
+	// overlap: the input started anew before it was last read, or has an earlier start again, or none any more: a new base,
 	// since the two may count the same energy.
 	overlap
-	// silent: there was no reading for longer than is told of, or ever: a new base, and a new start.
+	// silent: there was no reading for longer than is told of, or ever, or the last was of a wrong time: a new base, and a new start.
 	silent
 	// outOfOrder: a reading older than the last. Nothing changed.
 	outOfOrder
@@ -88,7 +92,11 @@ func (b booking) leftOut() reason {
 // value if the horizon has all of it; otherwise the reading is the base.
 func (a *account) book(r reading, h horizon) (span, booking) {
 	if a.last != 0 && r.time < a.last {
-		return span{}, outOfOrder
+		if now := pcommon.NewTimestampFromTime(h.came.Add(clockSkew)); h.came.IsZero() || a.last <= now || r.time > now {
+			return span{}, outOfOrder
+		}
+		a.last, a.value, a.origin = r.time, r.value, r.start // the clock of its source was wrong
+		return span{r.time, r.time, 0}, silent
 	}
 	s, outcome := a.growth(r, h)
 	if h.gap > 0 && a.last != 0 && r.time-a.last > pcommon.Timestamp(h.gap) && s.from < r.time {
@@ -112,7 +120,7 @@ func (a *account) growth(r reading, h horizon) (span, booking) {
 		return whole, booked
 	case newStart && r.start >= a.last:
 		return base, booked
-	case newStart && a.origin != 0, r.start != 0 && r.start < a.origin:
+	case newStart && a.origin != 0, r.start < a.origin:
 		return base, overlap
 	case r.value < a.value:
 		return base, restarted

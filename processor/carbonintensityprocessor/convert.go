@@ -84,7 +84,7 @@ func (c *conversion) convert() {
 		switch {
 		case point.Flags().NoRecordedValue():
 			c.gap(point)
-		case !(joules >= 0 && joules <= math.MaxFloat64) || point.Timestamp() == 0:
+		case !(joules >= 0 && joules <= math.MaxFloat64) || point.Timestamp() == 0 || point.ValueType() == pmetric.NumberDataPointValueTypeEmpty:
 			c.skipped.add(c.ctx, badValue, c.energy.Name(), 1)
 		case deltas:
 			c.delta(point, joules)
@@ -158,7 +158,7 @@ func (c *conversion) cumulative(point pmetric.NumberDataPoint, joules float64) {
 		var s span
 		before := a.value
 		s, outcome = a.book(r, c.sees)
-		a.seen = c.now.Unix()
+		a.seen = c.sees.came.Unix()
 		switch outcome {
 		case outOfOrder:
 			return
@@ -262,7 +262,7 @@ func (c *conversion) doubt(point pmetric.NumberDataPoint, s share) {
 		c.shares = append(c.shares, s)
 	}
 	if c.ratings != nil {
-		c.ratings.add(text(point.Attributes(), "hw.id"), text(point.Attributes(), "energy.method"), c.site.pue, s, c.now)
+		c.ratings.add(text(point.Attributes(), "hw.id"), text(point.Attributes(), "energy.method"), c.site.pue, s, c.sees.came)
 	}
 }
 
@@ -272,7 +272,7 @@ func (c *conversion) revise(id stream.ID, point pmetric.NumberDataPoint) {
 		return
 	}
 	followed := c.revisions.streams.Do(c.id, id, func(p *past) {
-		p.seen = c.now.Unix()
+		p.seen = c.sees.came.Unix()
 		c.revisions.follow(p, c.site, c.shares, c.now)
 		for _, r := range p.revised {
 			if !c.corrected {

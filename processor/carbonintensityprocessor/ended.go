@@ -100,8 +100,8 @@ func (p *carbonProcessor) convertHeld(ctx context.Context, h *held, now time.Tim
 	scopes := from.rm.ScopeMetrics()
 	out := p.places.of(from.rm.Resource()).sites[0].appendScope(scopes, p.version)
 	c := p.newConversion(ctx, from, h.site, out, now)
-	c.final = final
-	point.SetTimestamp(pcommon.NewTimestampFromTime(now))
+	c.final, c.sees.came = final, p.now()
+	point.SetTimestamp(pcommon.NewTimestampFromTime(c.sees.came))
 	id := c.id.Point(point.Attributes())
 	if c.isDelta() {
 		for _, piece := range h.pieces {
@@ -113,7 +113,7 @@ func (p *carbonProcessor) convertHeld(ctx context.Context, h *held, now time.Tim
 		c.tellEnd(id, point, h.pieces)
 	}
 	c.revise(id, point)
-	c.ratings.report(c.subject, out, now)
+	c.ratings.report(c.subject, out, c.sees.came)
 	removeEmpty(scopes, 1, out)
 	if scopes.Len() == 1 {
 		return

@@ -6,6 +6,7 @@ package carbonintensityprocessor
 import (
 	"context"
 	"math"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -349,5 +350,37 @@ func TestWhatIsHeldIsBounded(t *testing.T) {
 		for _, piece := range h.pieces {
 			require.True(t, first <= piece.from && piece.from <= piece.until && piece.until <= last && piece.joules >= 0)
 		}
+	})
+}
+
+// All provenances of a stream live as long as some of its energy waits.
+func TestProvenancesStayWhileEnergyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		var values []grid.Value
+		for i := range 5 {
+			at := begin.Add(time.Duration(i) * time.Minute)
+			values = append(values, said("DE", strconv.Itoa(i), grid.Measured, at, at.Add(time.Minute), 360))
+		}
+		feed := learning(grid.NewTimeline(values, 0, nil, always))
+		sink := &refusing{}
+		p := instance(t, fakeGridHost{fakeGrid{"DE": feed}}, nopSettings(), live, sink)
+		for range 6 {
+			time.Sleep(time.Minute)
+			require.NoError(t, p.ConsumeMetrics(t.Context(), joulesAt("a", begin, time.Now(), 1e6*time.Since(begin).Seconds())))
+		}
+		time.Sleep(2 * time.Hour)
+		last := values[4]
+		last.Start, last.End = last.End, last.End.Add(10*time.Hour)
+		feed.Publish(grid.NewTimeline(append(values, last), 0, nil, always))
+		require.NoError(t, p.ConsumeMetrics(t.Context(), joulesAt("a", begin, time.Now(), 360e6)))
+		synctest.Wait() // it may be told by itself at the same time
+		all := sink.AllMetrics()
+		now := 0.0
+		for _, v := range grams(all[len(all)-1], "hw.emissions") {
+			now += v
+		}
+		assert.InEpsilon(t, 36_000.0, now, 1e-9)
+		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }

@@ -64,6 +64,7 @@ func (m *making) observe(rm pmetric.ResourceMetrics, resource stream.ID, energy 
 		if !ok {
 			continue
 		}
+		m.tellers[key] = teller{resource, now}
 		if told[id] = true; len(told) == 1 {
 			points = appendEmbodied(out)
 		}
@@ -94,11 +95,8 @@ func appendEmbodied(out pmetric.MetricSlice) pmetric.NumberDataPointSlice {
 // may reports whether it is this resource that the device is told under.
 func (m *making) may(key string, resource stream.ID, now time.Time) bool {
 	const silence = time.Hour
-	if t, ok := m.tellers[key]; ok && t.resource != resource && now.Sub(t.seen) < silence {
-		return false
-	}
-	m.tellers[key] = teller{resource, now}
-	return true
+	t, ok := m.tellers[key]
+	return !ok || t.resource == resource || now.Sub(t.seen) >= silence
 }
 
 func (m *making) sweep(before time.Time) {

@@ -6,6 +6,7 @@ package carbonintensityprocessor
 import (
 	"context"
 	"math"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,12 +14,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
 	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadatatest"
 )
@@ -183,4 +186,66 @@ func TestUncertaintyConfig(t *testing.T) {
 		require.ErrorContains(t, validated(map[string]any{"zone": "DE", "uncertainty": settings}), want)
 	}
 	require.ErrorContains(t, validated(map[string]any{"zone": "DE", "embodied": map[string]any{"lifetime": "1h"}}), "embodied: lifetime: 1h0m0s: must be at least")
+}
+
+// Two restarts without energy in between count no time twice.
+func TestEmbodiedOverTwoRestarts(t *testing.T) {
+	m := &storetest.Memory{}
+	settings := with(making1, map[string]any{"storage": "file_storage"})
+	begin := time.Now().Add(-72 * time.Hour)
+	var got []point
+	for i := range 3 {
+		r := newRunOn(t, storetest.Host(m), nopSettings(), settings)
+		switch i {
+		case 0:
+			for h := range 72 {
+				got = pointsNamed(t, r.send(namedEnergy("Test GPU", point{"GPU-1", begin, begin.Add(time.Duration(h) * time.Hour), 0})), embodiedName)
+			}
+			require.InEpsilon(t, 71.0, got[0].value, 1e-9)
+		case 2:
+			got = pointsNamed(t, r.send(namedEnergy("Test GPU", point{"GPU-1", begin, begin.Add(72 * time.Hour), 0})), embodiedName)
+			assert.InEpsilon(t, 72.0, got[0].value, 1e-9)
+		}
+		require.NoError(t, r.p.Shutdown(context.Background()))
+	}
+}
+
+// Devices beyond max_streams take no memory.
+func TestTellersAreBounded(t *testing.T) {
+	r := &refusing{}
+	cfg := createDefaultConfig()
+	require.NoError(t, confmap.NewFromStringMap(with(making1, map[string]any{"max_streams": 1})).Unmarshal(cfg))
+	p, err := newProcessor(cfg.(*Config), nopSettings(), r)
+	require.NoError(t, err)
+	require.NoError(t, p.start(t.Context(), fakeGridHost{}))
+	for i := range 1000 {
+		_, err := p.processMetrics(t.Context(), namedEnergy("Test GPU", point{strconv.Itoa(i), time.Now().Add(-time.Hour), time.Now(), 0}))
+		require.NoError(t, err)
+	}
+	assert.LessOrEqual(t, len(p.making.tellers), 1)
+	require.NoError(t, p.shutdown(t.Context()))
+}
+
+// The windows end where what is told has come to.
+func TestUncertaintyOfWhatIsSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		feed := known(said("DE", "a", grid.Measured, begin, begin.Add(100*time.Hour), 360))
+		sink := &refusing{}
+		p := instance(t, fakeGridHost{fakeGrid{"DE": feed}}, nopSettings(), with(settled, map[string]any{"uncertainty": map[string]any{}}), sink)
+		for range 60 * 6 {
+			time.Sleep(time.Minute)
+			require.NoError(t, p.ConsumeMetrics(t.Context(), joulesAt("a", begin, time.Now(), 1000*time.Since(begin).Seconds())))
+		}
+		windows := map[string]int{}
+		for _, md := range sink.AllMetrics() {
+			for _, m := range metricsNamed(md, "hw.emissions.uncertainty") {
+				for _, dp := range m.Gauge().DataPoints().All() {
+					windows[text(dp.Attributes(), "window")]++
+				}
+			}
+		}
+		assert.NotZero(t, windows["1h"])
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
 }

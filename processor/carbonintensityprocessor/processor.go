@@ -93,13 +93,14 @@ func newProcessor(cfg *Config, set processor.Settings, next consumer.Metrics) (*
 }
 
 func (p *carbonProcessor) processMetrics(ctx context.Context, md pmetric.Metrics) (pmetric.Metrics, error) {
-	now := time.Now()
+	now, horizon := time.Now(), p.horizon
+	horizon.came = now
 	for _, rm := range md.ResourceMetrics().All() {
 		if p.foreign != nil {
 			p.foreign.Translate(rm)
 		}
 		if p.settling == nil {
-			p.processResource(ctx, rm, now, p.horizon)
+			p.processResource(ctx, rm, now, horizon)
 		}
 	}
 	return md, nil
@@ -113,10 +114,14 @@ func (p *carbonProcessor) settleLater() bool {
 	}
 	p.settling = &settling{
 		next: p.next, delay: cfg.SettleDelay, most: cfg.SettleMaxBytes, logger: p.logger,
+		lose: func(ctx context.Context, md pmetric.Metrics) {
+			keepOnly(md, pmetric.AggregationTemporalityDelta) // the next reading of the others has it all
+			p.skipped.lose(ctx, notKept, joulesOf(md))
+		},
 		early: func() { p.telemetry.CarbonintensitySettlingEarly.Add(context.Background(), 1) },
-		convert: func(ctx context.Context, md pmetric.Metrics, watched pcommon.Timestamp) {
+		convert: func(ctx context.Context, md pmetric.Metrics, came time.Time, watched pcommon.Timestamp) {
 			now, horizon := time.Now(), p.horizon
-			horizon.watched = watched
+			horizon.watched, horizon.came = watched, came
 			for _, rm := range md.ResourceMetrics().All() {
 				p.processResource(ctx, rm, now, horizon)
 			}
@@ -154,7 +159,7 @@ func (p *carbonProcessor) processResource(ctx context.Context, rm pmetric.Resour
 				c := p.newConversion(ctx, source{rm, scope.Scope(), energy, resource}, site, out, now)
 				c.sees = sees
 				c.convert()
-				c.ratings.report(c.subject, out, now)
+				c.ratings.report(c.subject, out, sees.came)
 			}
 			p.making.observe(rm, resource, energy, out, now)
 		}
@@ -230,6 +235,14 @@ func (p *carbonProcessor) start(ctx context.Context, host component.Host) error 
 	return nil
 }
 
+// now is the time at which the energy came that is told now.
+func (p *carbonProcessor) now() time.Time {
+	if p.settling == nil {
+		return time.Now()
+	}
+	return p.settling.now()
+}
+
 // sweep forgets streams that have been silent for long, so that others find a place.
 func (p *carbonProcessor) sweep(ctx context.Context) {
 	ticker := time.NewTicker(min(time.Minute, p.horizon.forget))
@@ -238,8 +251,8 @@ func (p *carbonProcessor) sweep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-ticker.C:
-			p.forget(now)
+		case <-ticker.C:
+			p.forget(p.now())
 		}
 	}
 }
@@ -251,11 +264,17 @@ func (p *carbonProcessor) forget(now time.Time) {
 	}
 	p.making.sweep(now.Add(-embodied.MaxGap))
 	p.certainty.sweep(now.Add(-p.horizon.forget))
-	p.revisions.sweep(stale)
 	for _, b := range p.places.books() {
+		for waits := range b.held.All() { // its totals and corrections go on
+			b.more.PeekKey(waits, func(m *moreSiblings) { m.seen = now.Unix() })
+			if p.revisions != nil && b == p.places.location {
+				p.revisions.streams.PeekKey(waits, func(past *past) { past.seen = now.Unix() })
+			}
+		}
 		b.accounts.Sweep(func(a *account) bool { return stale(a.seen) && !a.waits })
 		b.more.Sweep(func(m *moreSiblings) bool { return stale(m.seen) })
 	}
+	p.revisions.sweep(stale)
 }
 
 func (p *carbonProcessor) shutdown(ctx context.Context) (err error) {

@@ -24,6 +24,8 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 	"pgregory.net/rapid"
 
+	"github.com/otelcol-carbon/otelcol-carbon/internal/grid"
+	"github.com/otelcol-carbon/otelcol-carbon/internal/store/storetest"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadata"
 	"github.com/otelcol-carbon/otelcol-carbon/processor/carbonintensityprocessor/internal/metadatatest"
 )
@@ -315,4 +317,60 @@ func newProcess(t *testing.T) func(pmetric.Metrics) error {
 		r.sink.Reset()
 		return r.p.ConsumeMetrics(context.Background(), md)
 	}
+}
+
+// A point without a value is no reading of 0 J.
+func TestPointWithoutAValue(t *testing.T) {
+	r := newRun(t, nopSettings(), map[string]any{"intensity": 360})
+	at := time.Now().Add(-time.Hour)
+	next := func() time.Time { at = at.Add(10 * time.Second); return at }
+	r.send(energy("hw.energy", cumulative, point{"a", time.Time{}, next(), 1e9}))
+	md := energy("hw.energy", cumulative, point{"a", time.Time{}, next(), 0})
+	dp := pmetric.NewNumberDataPoint()
+	old := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0)
+	dp.SetTimestamp(old.Timestamp())
+	old.Attributes().CopyTo(dp.Attributes())
+	dp.CopyTo(old)
+	require.Equal(t, pmetric.NumberDataPointValueTypeEmpty, old.ValueType())
+	r.send(md)
+	got := pointsNamed(t, r.send(energy("hw.energy", cumulative, point{"a", time.Time{}, next(), 1e9 + 1000})), "hw.emissions")
+	assert.InDelta(t, 0.1, got[len(got)-1].value, 1e-6)
+}
+
+// One reading of a clock that was ahead does not stop a stream for as long.
+func TestWrongClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &storetest.Memory{}
+		set := map[string]any{"intensity": 360, "storage": "file_storage"}
+		r := newRunOn(t, storetest.Host(m), nopSettings(), set)
+		begin := time.Now()
+		r.send(joulesAt("a", begin, time.Now(), 0))
+		time.Sleep(10 * time.Second)
+		r.send(joulesAt("a", begin, time.Now().Add(365*24*time.Hour), 1000))
+		var got []point
+		for range 500 {
+			time.Sleep(time.Minute)
+			got = pointsNamed(t, r.send(joulesAt("a", begin, time.Now(), 1000*time.Since(begin).Seconds())), "hw.emissions")
+		}
+		require.NoError(t, r.p.Shutdown(t.Context()))
+		r = newRunOn(t, storetest.Host(m), nopSettings(), set)
+		start := time.Now()
+		for range 5 { // the source has restarted as well
+			time.Sleep(time.Minute)
+			got = pointsNamed(t, r.send(joulesAt("a", start, time.Now(), 1000*time.Since(start).Seconds())), "hw.emissions")
+		}
+		assert.NotEmpty(t, got)
+		require.NoError(t, r.p.Shutdown(t.Context()))
+	})
+}
+
+// Between two intervals that do not touch nothing is carried.
+func TestNothingIsCarriedForNoTime(t *testing.T) {
+	hour := time.Now().Truncate(time.Hour)
+	year := grid.Fixed(100, "DE", grid.Lifecycle)
+	feed := grid.NewFeed(lifecycle, grid.NewTimeline([]grid.Value{said("DE", "a", grid.Measured, hour, hour.Add(10*time.Minute), 360)}, 0, &year, always))
+	r := newRunOn(t, fakeGrid{"DE": feed}, nopSettings(), live)
+	r.send(joulesAt("a", hour, hour, 0))
+	md := r.send(joulesAt("a", hour, hour.Add(20*time.Minute), 1000))
+	assert.NotContains(t, grams(md, "hw.emissions"), [3]string{"DE", "a", "stale"})
 }

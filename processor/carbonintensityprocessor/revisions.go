@@ -5,6 +5,7 @@ package carbonintensityprocessor
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -53,6 +54,7 @@ type revisions struct {
 	streams *stream.Map[past]
 	buckets atomic.Int64
 	refused metric.Float64Counter // J
+	places  string                // what the emissions follow from beside the grid: if that changes, nothing was restated
 }
 
 // newRevisions is nil if revisions are not asked for.
@@ -60,7 +62,8 @@ func newRevisions(cfg *Config, telemetry *metadata.TelemetryBuilder) *revisions 
 	if !cfg.Revisions.HasValue() {
 		return nil
 	}
-	return &revisions{config: cfg.Revisions.Get(), streams: stream.NewMap[past](cfg.MaxStreams), refused: telemetry.CarbonintensityEnergyUnrevised}
+	places, _ := json.Marshal([]any{cfg.Zone, cfg.ZoneFrom, cfg.Sites, cfg.PUE, cfg.Loss})
+	return &revisions{places: string(places), config: cfg.Revisions.Get(), streams: stream.NewMap[past](cfg.MaxStreams), refused: telemetry.CarbonintensityEnergyUnrevised}
 }
 
 // slotLength is how finely energy is remembered where the grid's intervals are as long or longer. It divides those of all

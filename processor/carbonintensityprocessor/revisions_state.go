@@ -35,16 +35,18 @@ type bucketRecord struct {
 	Quality       uint8
 }
 
-// revisionSize is how many chunks there are of each.
+// revisionSize is how many chunks there are of each, and of which places.
 type revisionSize struct {
-	Revised int `json:"revised"`
-	Buckets int `json:"buckets"`
+	Places  string `json:"places"`
+	Revised int    `json:"revised"`
+	Buckets int    `json:"buckets"`
 }
 
 func (r *revisions) save(ctx context.Context, client storage.Client) (s revisionSize, err error) {
 	if r == nil {
 		return s, nil
 	}
+	s.Places = r.places
 	if s.Revised, err = writeAll(ctx, client, revisedChunks, pack, r.corrections()); err != nil {
 		return s, err
 	}
@@ -102,6 +104,9 @@ func (r *revisions) load(ctx context.Context, client storage.Client, s revisionS
 		restore(ctx, client, bucketChunks, s.Buckets, unpack, func(b bucketRecord) error {
 			if !among(classes, b.Class) || !finite(b.Grams) || !finite(b.Joules) || b.From > b.Until {
 				return fmt.Errorf("energy that may be corrected has class %d of %d, %v J and %v g, from %d to %d", b.Class, len(classes)-1, b.Joules, b.Grams, b.From, b.Until)
+			}
+			if r != nil && r.places != s.Places { // what was told of them stands
+				return nil
 			}
 			p := of(b.Key)
 			p.buckets = append(p.buckets, bucket{b.From, b.Until, b.Joules, b.Grams, classes[b.Class], b.Quality})

@@ -8,6 +8,7 @@ import (
 	"context"
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -353,4 +354,68 @@ func TestRevisionsAreAskedFor(t *testing.T) {
 		newRunOn(t, g, nopSettings(), settings)
 		assert.Equal(t, settings["revisions"] != nil, !g["DE"].Wanted().IsZero())
 	}
+}
+
+// What is told by another zone, or PUE, from a restart on is no correction of what was told before.
+func TestAnotherPlaceRevisesNothing(t *testing.T) {
+	hour := time.Now().Truncate(time.Hour)
+	for _, what := range []string{"zone", "pue"} {
+		t.Run(what, func(t *testing.T) {
+			val := func(zone string, g float64) *grid.Feed {
+				return grid.NewFeed(lifecycle, grid.NewTimeline([]grid.Value{said(zone, "a", grid.Measured, hour, hour.Add(2*time.Hour), g)}, 2, nil, always))
+			}
+			g, m := fakeGrid{"DE": val("DE", 400), "FR": val("FR", 50)}, &storetest.Memory{}
+			settings := with(kept, map[string]any{"revisions": map[string]any{}})
+			send := func(r *run, minute int, kWh float64) pmetric.Metrics {
+				return r.send(energy("hw.energy", cumulative, point{"GPU-1", hour, hour.Add(time.Duration(minute) * time.Minute), kWh * 3.6e6}))
+			}
+			r := newRunOn(t, keeping{storetest.Host(m), g}, nopSettings(), settings)
+			send(r, 0, 0)
+			send(r, 30, 1)
+			require.NoError(t, r.p.Shutdown(context.Background()))
+			if what == "zone" {
+				settings = with(settings, map[string]any{"zone": "FR"})
+			} else {
+				settings = with(settings, map[string]any{"pue": 1.5})
+			}
+			r = newRunOn(t, keeping{storetest.Host(m), g}, nopSettings(), settings)
+			got := send(r, 40, 1)
+			assert.Empty(t, grams(got, revision), "nothing was restated")
+		})
+	}
+}
+
+// Corrections of a stream live as long as its emissions, also while some of its energy waits.
+func TestCorrectionsStayWhileEnergyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		hour := func(q grid.Quality, g float64) grid.Value { return said("DE", "a", q, begin, begin.Add(time.Hour), g) }
+		feed := learning(grid.NewTimeline([]grid.Value{hour(grid.Estimated, 320)}, 0, nil, always))
+		sink := &refusing{}
+		p := instance(t, fakeGridHost{fakeGrid{"DE": feed}}, nopSettings(), revising, sink)
+		send := func(kWh float64) {
+			require.NoError(t, p.ConsumeMetrics(t.Context(), joulesAt("a", begin, time.Now(), kWh*3.6e6)))
+		}
+		time.Sleep(time.Minute)
+		send(1)
+		feed.Publish(grid.NewTimeline([]grid.Value{hour(grid.Measured, 300)}, 0, nil, always))
+		time.Sleep(58 * time.Minute)
+		send(1) // -20 g
+		time.Sleep(2 * time.Minute)
+		send(2) // partly of a time that is not known
+		time.Sleep(2 * time.Hour)
+		feed.Publish(grid.NewTimeline([]grid.Value{hour(grid.Measured, 300), said("DE", "a", grid.Measured, begin.Add(time.Hour), begin.Add(9*time.Hour), 300)}, 0, nil, always))
+		send(2)
+		time.Sleep(time.Minute)
+		send(2)
+		all := sink.AllMetrics()
+		sum := 0.0
+		for _, name := range []string{"hw.emissions", revision} {
+			for _, g := range grams(all[len(all)-1], name) {
+				sum += g
+			}
+		}
+		assert.InEpsilon(t, 600.0, sum, 1e-9)
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
 }

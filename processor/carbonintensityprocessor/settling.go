@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/consumer"
@@ -28,9 +29,10 @@ type settling struct {
 	next  consumer.Metrics
 	delay time.Duration
 	most  int64 // bytes
-	// convert tells the emissions of energy that was taken by a processor that watched from then on.
-	convert func(ctx context.Context, md pmetric.Metrics, watched pcommon.Timestamp)
+	// convert tells the emissions of energy that came then, and was taken by a processor that watched from then on.
+	convert func(ctx context.Context, md pmetric.Metrics, came time.Time, watched pcommon.Timestamp)
 	early   func() // counts what is told before its time
+	lose    func(context.Context, pmetric.Metrics)
 	logger  *zap.Logger
 	watched pcommon.Timestamp // since when this processor sees all that begins
 	forgot  pcommon.Timestamp // until when what was told has been forgotten, 0 if nothing has
@@ -43,6 +45,8 @@ type settling struct {
 		n  uint64
 		at time.Time // when it came
 	}
+
+	told atomic.Int64 // Unix ns: when what was told last came, or this began
 
 	telling sync.Mutex // one at a time, in order
 	untold  *pmetric.Metrics
@@ -88,7 +92,7 @@ func (s *settling) Capabilities() consumer.Capabilities {
 	return consumer.Capabilities{MutatesData: s.next.Capabilities().MutatesData}
 }
 
-// ConsumeMetrics keeps a copy only of what was accepted: who is refused sends it again.
+// ConsumeMetrics keeps a copy only of what was accepted: who is refused sends it again. Who was not is not refused any more.
 func (s *settling) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	energy := energyOf(md)
 	if err := s.next.ConsumeMetrics(ctx, md); err != nil {
@@ -104,11 +108,15 @@ func (s *settling) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error
 	record := heading{time.Now(), s.watched}.append(content)
 	for s.full(len(record)) {
 		s.early()
-		if err := s.tell(ctx); err != nil {
+		if err := s.tell(ctx); err != nil && !consumererror.IsPermanent(err) {
 			return fmt.Errorf("settle_max_bytes: %d bytes wait, and the oldest of them cannot be told: %w", s.most, err)
 		}
 	}
-	return s.put(ctx, record)
+	if err := s.put(ctx, record); err != nil {
+		s.logger.Error("The emissions of energy cannot be told later", zap.Error(err))
+		s.lose(ctx, energy)
+	}
+	return nil
 }
 
 // energyOf is a copy of the metrics that emissions are told of.
@@ -213,11 +221,12 @@ func (s *settling) tell(ctx context.Context) error {
 	s.telling.Lock()
 	defer s.telling.Unlock()
 	if s.untold == nil {
-		md, watched, err := s.take(ctx)
+		md, h, err := s.take(ctx)
 		if err != nil {
 			return err
 		}
-		s.emit(ctx, md, max(watched, s.forgot))
+		s.told.Store(h.came.UnixNano())
+		s.emit(ctx, md, h.came, max(h.watched, s.forgot))
 		if md.ResourceMetrics().Len() == 0 {
 			return nil
 		}
@@ -233,12 +242,12 @@ func (s *settling) tell(ctx context.Context) error {
 }
 
 // emit leaves what the energy emitted in its place.
-func (s *settling) emit(ctx context.Context, md pmetric.Metrics, watched pcommon.Timestamp) {
+func (s *settling) emit(ctx context.Context, md pmetric.Metrics, came time.Time, watched pcommon.Timestamp) {
 	inputs := make([]int, 0, md.ResourceMetrics().Len())
 	for _, rm := range md.ResourceMetrics().All() {
 		inputs = append(inputs, rm.ScopeMetrics().Len())
 	}
-	s.convert(ctx, md, watched)
+	s.convert(ctx, md, came, watched)
 	i := 0
 	md.ResourceMetrics().RemoveIf(func(rm pmetric.ResourceMetrics) bool {
 		seen := 0
@@ -249,16 +258,16 @@ func (s *settling) emit(ctx context.Context, md pmetric.Metrics, watched pcommon
 }
 
 // take removes the oldest copy before it is told: rather once too few than twice.
-func (s *settling) take(ctx context.Context) (md pmetric.Metrics, watched pcommon.Timestamp, err error) {
-	md = pmetric.NewMetrics()
+func (s *settling) take(ctx context.Context) (md pmetric.Metrics, h heading, err error) {
+	md, h.came = pmetric.NewMetrics(), s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.waiting.Begin == s.waiting.End {
-		return md, 0, nil
+		return md, h, nil
 	}
 	record, err := s.get(ctx, s.waiting.Begin)
 	if err != nil {
-		return md, 0, err
+		return md, h, err
 	}
 	after := s.waiting
 	after.Begin++
@@ -271,16 +280,16 @@ func (s *settling) take(ctx context.Context) (md pmetric.Metrics, watched pcommo
 			obsolete = append(obsolete, storage.DeleteOperation(copyKey(s.waiting.Begin-1)))
 		}
 		if err := s.write(ctx, after, obsolete...); err != nil {
-			return md, 0, err
+			return md, h, err
 		}
 	}
 	s.waiting = after
-	if h, kept, err := read(record); err != nil {
+	if of, kept, err := read(record); err != nil {
 		s.logger.Warn("Energy that was kept cannot be read: its emissions are not told", zap.Error(err))
 	} else {
-		md, watched = kept, h.watched
+		md, h = kept, of
 	}
-	return md, watched, nil
+	return md, h, nil
 }
 
 func read(record []byte) (h heading, md pmetric.Metrics, err error) {
@@ -295,6 +304,7 @@ func read(record []byte) (h heading, md pmetric.Metrics, err error) {
 // it told last.
 func (s *settling) open(ctx context.Context, client storage.Client, watched pcommon.Timestamp, totals bool) error {
 	s.watched = watched
+	s.told.Store(int64(watched))
 	if client == nil {
 		s.memory = map[uint64][]byte{}
 		return nil
@@ -311,21 +321,33 @@ func (s *settling) open(ctx context.Context, client storage.Client, watched pcom
 	}
 	if h, last, err := read(record); err == nil {
 		s.forgot = pcommon.NewTimestampFromTime(h.came)
-		keepCumulative(last)
-		s.convert(ctx, last, s.forgot)
+		keepOnly(last, pmetric.AggregationTemporalityCumulative) // the readings that later ones are counted from
+		s.convert(ctx, last, h.came, s.forgot)
 	}
 	return nil
 }
 
-// keepCumulative leaves the readings that later ones are counted from.
-func keepCumulative(md pmetric.Metrics) {
+// keepOnly leaves the sums of a temporality.
+func keepOnly(md pmetric.Metrics, temporality pmetric.AggregationTemporality) {
 	for _, rm := range md.ResourceMetrics().All() {
 		for _, sm := range rm.ScopeMetrics().All() {
-			sm.Metrics().RemoveIf(func(m pmetric.Metric) bool {
-				return m.Sum().AggregationTemporality() != pmetric.AggregationTemporalityCumulative
-			})
+			sm.Metrics().RemoveIf(func(m pmetric.Metric) bool { return m.Sum().AggregationTemporality() != temporality })
 		}
 	}
+}
+
+// joulesOf is the sum of all points.
+func joulesOf(md pmetric.Metrics) (sum float64) {
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				for _, point := range m.Sum().DataPoints().All() {
+					sum += value(point)
+				}
+			}
+		}
+	}
+	return sum
 }
 
 func whatWaits(ctx context.Context, client storage.Client) (w waiting, err error) {
@@ -335,6 +357,9 @@ func whatWaits(ctx context.Context, client storage.Client) (w waiting, err error
 	}
 	return w, json.Unmarshal(content, &w)
 }
+
+// now is when what was told last came: what follows may have waited for longer than streams may be silent.
+func (s *settling) now() time.Time { return time.Unix(0, s.told.Load()) }
 
 // run tells what is due until it is stopped.
 func (s *settling) run(ctx context.Context) {

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor"
@@ -45,7 +46,7 @@ func told(all []pmetric.Metrics) (by map[point]float64, total float64) {
 	return by, total
 }
 
-func instance(t *testing.T, host component.Host, set processor.Settings, settings map[string]any, sink *refusing) processor.Metrics {
+func instance(t *testing.T, host component.Host, set processor.Settings, settings map[string]any, sink consumer.Metrics) processor.Metrics {
 	t.Helper()
 	cfg := createDefaultConfig()
 	require.NoError(t, confmap.NewFromStringMap(settings).Unmarshal(cfg))

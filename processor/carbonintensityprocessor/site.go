@@ -102,6 +102,9 @@ type share struct {
 func (s *site) split(t *grid.Timeline, sp span, book func(share)) {
 	start := sp.from
 	for part := range t.Split(int64(sp.from), int64(sp.until), sp.joules) {
+		if pcommon.Timestamp(part.Until) == start && start < sp.until { // an interval of no length
+			continue
+		}
 		sh := share{start: start, until: pcommon.Timestamp(part.Until), joules: part.Amount}
 		if i := part.Intensity; i != nil {
 			known := s.meet(i)

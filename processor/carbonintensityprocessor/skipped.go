@@ -30,6 +30,7 @@ const (
 	noMarginal
 	classLimit
 	tooLong
+	notKept
 )
 
 // reasons gives each its name in carbonintensity.points.unconverted, and what to do about it.
@@ -44,7 +45,8 @@ var reasons = [...]struct{ name, remedy string }{
 	noMarginal:      {"no_marginal", "nothing is known of the marginal intensity at the time and place: its other emissions are told; map the zone to one that a marginal provider covers"},
 	classLimit:      {"class_limit", "a stream's emissions have had more provenances than are kept apart: restart the collector, and tell us"},
 	tooLong:         {"gap", "a stream was silent for longer than max_gap, or comes after longer than that or max_stale: if it was not converted elsewhere or before, raise max_gap, or max_stale"},
-	badValue:        {"value", "a value is negative, infinite or not a number, or has no time: check its source"},
+	notKept:         {"not_kept", "the storage did not take energy whose emissions are to be told later: free room in it"},
+	badValue:        {"value", "a value is missing, negative, infinite or not a number, or has no time: check its source"},
 }
 
 // skipped counts what was left out, points or energy, and logs the first for each reason.

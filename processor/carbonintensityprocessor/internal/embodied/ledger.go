@@ -104,7 +104,7 @@ type State struct {
 func (l *Ledger) States() map[string]State {
 	states := make(map[string]State, len(l.accounts))
 	for id, a := range l.accounts {
-		until := a.since
+		until := max(a.since, a.floor)
 		for _, s := range a.spans {
 			if s.from < s.until {
 				until = s.until
