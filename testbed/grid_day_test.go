@@ -76,7 +76,8 @@ func TestADayOfTheGrid(t *testing.T) {
 	const before, after = -8, halfHours + 8 // what is asked for around the day
 	publish(fakegrid.NESO, before, 4, first)
 	publish(fakegrid.NESO, 10, after, first)
-	publish(fakegrid.EnergyCharts, before, after, second)
+	// It is asked for whole days of its own time zone: of those before noon it must know nothing, whatever the time is now.
+	publish(fakegrid.EnergyCharts, 16, after, second)
 
 	backend, otlp := newSink(t), freeAddress(t)
 	c := start(t, []string{
