@@ -131,6 +131,7 @@ func (c *conversion) tellEnd(id stream.ID, point pmetric.NumberDataPoint, pieces
 		for _, piece := range pieces {
 			grew = c.settle(a, id, piece, point) || grew
 		}
+		c.site.book.held.Peek(c.id, id, func(h *held) { a.waits = len(h.pieces) > 0 }) // it may have come back
 		if grew {
 			c.report(a, id, point)
 		}

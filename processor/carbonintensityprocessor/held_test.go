@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor"
@@ -382,5 +384,34 @@ func TestProvenancesStayWhileEnergyWaits(t *testing.T) {
 		}
 		assert.InEpsilon(t, 36_000.0, now, 1e-9)
 		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+// Of a stream that comes back while its energy is taken to be told, what waits since then waits on.
+func TestEndedWhileItReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		feed := learning(unknown())
+		cfg := createDefaultConfig()
+		require.NoError(t, confmap.NewFromStringMap(live).Unmarshal(cfg))
+		p, err := newProcessor(cfg.(*Config), nopSettings(), consumertest.NewNop())
+		require.NoError(t, err)
+		require.NoError(t, p.places.open(fakeGridHost{fakeGrid{"DE": feed}})) // without what tells by itself
+		send := func(kWh float64) {
+			_, err := p.processMetrics(t.Context(), joulesAt("a", begin, time.Now(), kWh*3.6e6))
+			require.NoError(t, err)
+		}
+		time.Sleep(10 * time.Minute)
+		send(1)
+		time.Sleep(5 * time.Minute)
+		feed.Publish(grid.NewTimeline([]grid.Value{said("DE", "a", grid.Measured, begin, begin.Add(10*time.Minute), 360)}, 0, nil, always))
+		due := p.places.location.ended(time.Now(), false)
+		require.Len(t, due, 1)
+		send(2)
+		p.convertHeld(t.Context(), &due[0], time.Now(), false)
+		for _, a := range p.places.location.accounts.All() {
+			assert.True(t, a.waits)
+		}
+		require.NoError(t, p.shutdown(t.Context()))
 	})
 }

@@ -4,6 +4,7 @@
 package carbonintensityprocessor
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -48,7 +49,7 @@ func (m *making) observe(rm pmetric.ResourceMetrics, resource stream.ID, energy 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	host := text(rm.Resource().Attributes(), "host.id")
+	host := cmp.Or(text(rm.Resource().Attributes(), "host.id"), text(rm.Resource().Attributes(), "host.name"))
 	var points pmetric.NumberDataPointSlice
 	told := map[string]bool{}
 	for _, like := range energy.Sum().DataPoints().All() {

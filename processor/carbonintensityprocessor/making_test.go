@@ -249,3 +249,18 @@ func TestUncertaintyOfWhatIsSettled(t *testing.T) {
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }
+
+// Hosts that have a name only are told apart by that.
+func TestHostsByName(t *testing.T) {
+	r := newRun(t, nopSettings(), making1)
+	at := time.Now()
+	seen := 0
+	for _, host := range []string{"node-1", "node-2"} {
+		md := namedEnergy("Test GPU", point{"gpu-0", at, at.Add(time.Hour), 0})
+		a := md.ResourceMetrics().At(0).Resource().Attributes()
+		a.Remove("host.id")
+		a.PutStr("host.name", host)
+		seen += len(pointsNamed(t, r.send(md), embodiedName))
+	}
+	assert.Equal(t, 2, seen)
+}

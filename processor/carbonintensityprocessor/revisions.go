@@ -115,7 +115,7 @@ func rank(q grid.Quality) uint8 { return uint8(slices.Index(qualities, q)) }
 func (r *revisions) follow(p *past, s *site, shares []share, now time.Time) {
 	timeline := s.feed.Timeline()
 	for _, share := range shares {
-		r.remember(p, share, timeline)
+		r.remember(p, share.after(pcommon.NewTimestampFromTime(now.Add(-r.config.Keep))), timeline)
 	}
 	r.revise(p, s, timeline, now)
 }

@@ -406,7 +406,7 @@ func TestCorrectionsStayWhileEnergyWaits(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		feed.Publish(grid.NewTimeline([]grid.Value{hour(grid.Measured, 300), said("DE", "a", grid.Measured, begin.Add(time.Hour), begin.Add(9*time.Hour), 300)}, 0, nil, always))
 		send(2)
-		time.Sleep(time.Minute)
+		time.Sleep(61 * time.Second) // when nothing is told by itself
 		send(2)
 		all := sink.AllMetrics()
 		sum := 0.0
@@ -418,4 +418,22 @@ func TestCorrectionsStayWhileEnergyWaits(t *testing.T) {
 		assert.InEpsilon(t, 600.0, sum, 1e-9)
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
+}
+
+// One delta that says to have begun in 1970 does not take all room.
+func TestLongDelta(t *testing.T) {
+	hour := time.Now().Truncate(time.Hour)
+	g := fakeGrid{"DE": known(said("DE", "a", grid.Estimated, hour, hour.Add(time.Hour), 320))}
+	year := grid.Fixed(400, "DE", grid.Lifecycle)
+	on := func(q grid.Quality, v float64) *grid.Timeline {
+		return grid.NewTimeline([]grid.Value{said("DE", "a", q, hour, hour.Add(time.Hour), v)}, 2, &year, always)
+	}
+	g["DE"].Publish(on(grid.Estimated, 320))
+	r := newRunOn(t, g, nopSettings(), revising)
+	r.send(energy("hw.energy", delta, point{"bad", hour, hour.Add(time.Minute), 1}))
+	r.send(energy("hw.energy", delta, point{"bad", time.Unix(1, 0), hour.Add(2 * time.Minute), 1}))
+	r.send(energy("hw.energy", delta, point{"good", hour, hour.Add(time.Minute), 3.6e6}))
+	g["DE"].Publish(on(grid.Measured, 305))
+	got := r.send(energy("hw.energy", delta, point{"good", hour.Add(time.Minute), hour.Add(2 * time.Minute), 0}))
+	assert.InDelta(t, -15.0, grams(got, revision)[[3]string{"DE", "a", "estimated"}], 1e-9)
 }

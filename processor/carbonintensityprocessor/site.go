@@ -67,8 +67,8 @@ func (s *site) ready(t *grid.Timeline, from pcommon.Timestamp, now time.Time) bo
 		return true
 	}
 	if asked := s.asked.Load(); asked == 0 || ns < asked {
-		s.asked.Store(ns)
 		s.until.Store(now.Add(patience).UnixNano())
+		s.asked.Store(ns) // after until: others wait as soon as it was asked
 		s.feed.Want(from.AsTime())
 	}
 	return now.UnixNano() > s.until.Load()
@@ -96,6 +96,19 @@ type share struct {
 	grams  float64
 	// intensity is that of the class.
 	intensity *grid.Intensity
+}
+
+// after is the part that was used after a time.
+func (s share) after(t pcommon.Timestamp) share {
+	switch {
+	case s.start >= t:
+	case s.until <= t:
+		s.joules, s.grams = 0, 0
+	default:
+		part := float64(s.until-t) / float64(s.until-s.start)
+		s.start, s.joules, s.grams = t, s.joules*part, s.grams*part
+	}
+	return s
 }
 
 // split divides energy that was used evenly among the intensities there were.

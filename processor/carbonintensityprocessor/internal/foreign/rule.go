@@ -167,7 +167,7 @@ func (r *rule) value(point pmetric.NumberDataPoint) (float64, bool) {
 	if r.kind == Gauge {
 		most = maxWatts
 	}
-	return value, value >= 0 && value <= most && !math.IsNaN(value)
+	return value, value >= 0 && value <= most && !math.IsNaN(value) && point.ValueType() != pmetric.NumberDataPointValueTypeEmpty
 }
 
 // template is text with labels in it.
