@@ -24,5 +24,9 @@ func TestWhatIsSaidLastHolds(t *testing.T) {
 	s := shelf{}
 	s.put([]grid.Value{said(0, 15, 100), said(15, 30, 500)})
 	s.put([]grid.Value{said(0, 30, 200)})
-	require.Equal(t, []grid.Value{said(0, 30, 200)}, s.since(at.Add(-time.Hour)))
+	timeline := grid.NewTimeline(s.since(at.Add(-time.Hour)), 2, nil, at)
+	for _, minute := range []time.Duration{10, 20} {
+		i, _ := timeline.At(at.Add(minute * time.Minute).UnixNano())
+		require.InDelta(t, 200, i.GramsPerKWh, 0)
+	}
 }
