@@ -38,13 +38,18 @@ type span struct {
 // horizon is how far back an account may count.
 type horizon struct {
 	watched pcommon.Timestamp // since when this processor sees all that begins
-	came    time.Time         // when the energy at hand did
+	came    time.Time         // when the energy at hand came, zero if that is not known
 	gap     time.Duration     // the longest silence of a stream that is told of; 0 is any
 	forget  time.Duration     // the silence after which a stream's account is gone
 }
 
 // clockSkew is how far ahead a source's clock may be. A time beyond that is wrong as soon as another one comes.
 const clockSkew = time.Hour
+
+// ahead reports whether a time is wrong.
+func (h horizon) ahead(t pcommon.Timestamp) bool {
+	return !h.came.IsZero() && t.AsTime().Sub(h.came) > clockSkew
+}
 
 // seesAll reports whether the whole value of a stream without an account is this processor's to tell. One that began
 // longer ago than a stream may be silent has been told of, by another processor or before it was forgotten.
@@ -92,7 +97,7 @@ func (b booking) leftOut() reason {
 // value if the horizon has all of it; otherwise the reading is the base.
 func (a *account) book(r reading, h horizon) (span, booking) {
 	if a.last != 0 && r.time < a.last {
-		if now := pcommon.NewTimestampFromTime(h.came.Add(clockSkew)); h.came.IsZero() || a.last <= now || r.time > now {
+		if !h.ahead(a.last) || h.ahead(r.time) {
 			return span{}, outOfOrder
 		}
 		a.last, a.value, a.origin = r.time, r.value, r.start // the clock of its source was wrong

@@ -5,11 +5,8 @@ package carbonintensityprocessor
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,31 +57,7 @@ type waiting struct {
 	Bytes int64  `json:"bytes"`
 }
 
-const (
-	waitingKey = "settling"
-	// headingSize is how many bytes of a copy are its heading.
-	headingSize = 16
-)
-
-// heading is what a copy begins with.
-type heading struct {
-	came    time.Time
-	watched pcommon.Timestamp // since when the processor that took it saw all that began
-}
-
-func (h heading) append(content []byte) []byte {
-	record := binary.LittleEndian.AppendUint64(make([]byte, 0, headingSize+len(content)), uint64(h.came.UnixNano()))
-	return append(binary.LittleEndian.AppendUint64(record, uint64(h.watched)), content...)
-}
-
-func parse(record []byte) (h heading, content []byte, err error) {
-	if len(record) < headingSize {
-		return h, nil, errors.New("it is cut off")
-	}
-	h.came = time.Unix(0, int64(binary.LittleEndian.Uint64(record)))
-	h.watched = pcommon.Timestamp(binary.LittleEndian.Uint64(record[headingSize/2:]))
-	return h, record[headingSize:], nil
-}
+const waitingKey = "settling"
 
 func copyKey(n uint64) string { return fmt.Sprintf("%s/%d", waitingKey, n) }
 
@@ -92,25 +65,22 @@ func (s *settling) Capabilities() consumer.Capabilities {
 	return consumer.Capabilities{MutatesData: s.next.Capabilities().MutatesData}
 }
 
-// ConsumeMetrics keeps a copy only of what was accepted: who is refused sends it again. Who was not is not refused any more.
+// ConsumeMetrics keeps a copy only of what was accepted: who is refused sends it again. So it refuses nothing that has passed.
 func (s *settling) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	energy := energyOf(md)
-	if err := s.next.ConsumeMetrics(ctx, md); err != nil {
-		return err
-	}
 	if energy.ResourceMetrics().Len() == 0 {
-		return nil
+		return s.next.ConsumeMetrics(ctx, md)
 	}
 	content, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(energy)
 	if err != nil {
 		return err
 	}
 	record := heading{time.Now(), s.watched}.append(content)
-	for s.full(len(record)) {
-		s.early()
-		if err := s.tell(ctx); err != nil && !consumererror.IsPermanent(err) {
-			return fmt.Errorf("settle_max_bytes: %d bytes wait, and the oldest of them cannot be told: %w", s.most, err)
-		}
+	if err := s.makeRoom(ctx, len(record)); err != nil {
+		return err
+	}
+	if err := s.next.ConsumeMetrics(ctx, md); err != nil {
+		return err
 	}
 	if err := s.put(ctx, record); err != nil {
 		s.logger.Error("The emissions of energy cannot be told later", zap.Error(err))
@@ -119,35 +89,15 @@ func (s *settling) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error
 	return nil
 }
 
-// energyOf is a copy of the metrics that emissions are told of.
-func energyOf(md pmetric.Metrics) pmetric.Metrics {
-	to := pmetric.NewMetrics()
-	for _, rm := range md.ResourceMetrics().All() {
-		var resource pmetric.ResourceMetrics
-		found := false
-		for _, sm := range rm.ScopeMetrics().All() {
-			var metrics pmetric.MetricSlice
-			first := true
-			for _, m := range sm.Metrics().All() {
-				if !strings.HasSuffix(m.Name(), ".energy") || unfit(m) != none {
-					continue
-				}
-				if !found {
-					resource, found = to.ResourceMetrics().AppendEmpty(), true
-					rm.Resource().CopyTo(resource.Resource())
-					resource.SetSchemaUrl(rm.SchemaUrl())
-				}
-				if first {
-					scope := resource.ScopeMetrics().AppendEmpty()
-					sm.Scope().CopyTo(scope.Scope())
-					scope.SetSchemaUrl(sm.SchemaUrl())
-					metrics, first = scope.Metrics(), false
-				}
-				m.CopyTo(metrics.AppendEmpty())
-			}
+// makeRoom tells the oldest early. What is refused for good is gone, too.
+func (s *settling) makeRoom(ctx context.Context, bytes int) error {
+	for s.full(bytes) {
+		s.early()
+		if err := s.tell(ctx); err != nil && !consumererror.IsPermanent(err) {
+			return fmt.Errorf("settle_max_bytes: %d bytes wait, and the oldest of them cannot be told: %w", s.most, err)
 		}
 	}
-	return to
+	return nil
 }
 
 func (s *settling) full(more int) bool {
@@ -292,14 +242,6 @@ func (s *settling) take(ctx context.Context) (md pmetric.Metrics, h heading, err
 	return md, h, nil
 }
 
-func read(record []byte) (h heading, md pmetric.Metrics, err error) {
-	h, content, err := parse(record)
-	if err == nil {
-		md, err = (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(content)
-	}
-	return h, md, err
-}
-
 // open goes on with what waited when the last process ended, with its totals, or without: then from the readings that
 // it told last.
 func (s *settling) open(ctx context.Context, client storage.Client, watched pcommon.Timestamp, totals bool) error {
@@ -325,29 +267,6 @@ func (s *settling) open(ctx context.Context, client storage.Client, watched pcom
 		s.convert(ctx, last, h.came, s.forgot)
 	}
 	return nil
-}
-
-// keepOnly leaves the sums of a temporality.
-func keepOnly(md pmetric.Metrics, temporality pmetric.AggregationTemporality) {
-	for _, rm := range md.ResourceMetrics().All() {
-		for _, sm := range rm.ScopeMetrics().All() {
-			sm.Metrics().RemoveIf(func(m pmetric.Metric) bool { return m.Sum().AggregationTemporality() != temporality })
-		}
-	}
-}
-
-// joulesOf is the sum of all points.
-func joulesOf(md pmetric.Metrics) (sum float64) {
-	for _, rm := range md.ResourceMetrics().All() {
-		for _, sm := range rm.ScopeMetrics().All() {
-			for _, m := range sm.Metrics().All() {
-				for _, point := range m.Sum().DataPoints().All() {
-					sum += value(point)
-				}
-			}
-		}
-	}
-	return sum
 }
 
 func whatWaits(ctx context.Context, client storage.Client) (w waiting, err error) {

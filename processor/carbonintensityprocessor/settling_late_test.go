@@ -118,17 +118,18 @@ func TestSettledTimeDoesNotGoBack(t *testing.T) {
 	})
 }
 
-// permanent refuses emissions for good, and takes energy.
-type permanent struct {
+// choosy takes energy, and refuses emissions while it has a reason.
+type choosy struct {
 	consumertest.MetricsSink
-	on bool
+
+	refusal error
 }
 
-func (r *permanent) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
-	if r.on && len(metricsNamed(md, "hw.energy")) == 0 {
-		return consumererror.NewPermanent(errors.New("too old"))
+func (c *choosy) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
+	if c.refusal != nil && len(metricsNamed(md, "hw.energy")) == 0 {
+		return c.refusal
 	}
-	return r.MetricsSink.ConsumeMetrics(ctx, md)
+	return c.MetricsSink.ConsumeMetrics(ctx, md)
 }
 
 // When it is full and the oldest emissions are refused for good, what is new is taken.
@@ -136,16 +137,18 @@ func TestFullOfWhatIsRefusedForGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		feed := known(said("DE", "a", grid.Measured, begin, begin.Add(100*time.Hour), 360))
-		sink := &permanent{}
+		sink := &choosy{}
 		cfg := with(settled, map[string]any{"settle_max_bytes": 400})
 		p := instance(t, fakeGridHost{fakeGrid{"DE": feed}}, nopSettings(), cfg, sink)
 		for i := range 6 {
 			from := time.Now()
 			time.Sleep(10 * time.Second)
-			sink.on = i == 2
+			if sink.refusal = nil; i == 2 {
+				sink.refusal = consumererror.NewPermanent(errors.New("too old"))
+			}
 			require.NoError(t, p.ConsumeMetrics(t.Context(), energy("hw.energy", delta, point{"a", from, time.Now(), 1000})))
 		}
-		sink.on = false
+		sink.refusal = nil
 		require.NoError(t, p.Shutdown(t.Context()))
 		assert.InEpsilon(t, 5*0.1, total(sink.AllMetrics()), 1e-9, "all but the one that was refused for good")
 	})
@@ -173,6 +176,30 @@ func TestDiskIsFull(t *testing.T) {
 			}
 		}
 		assert.InEpsilon(t, 1000.0, passed, 1e-9)
+		require.NoError(t, p.Shutdown(t.Context()))
+	})
+}
+
+// What is refused, as nothing more can wait, has not passed: it is sent again.
+func TestFullWhileTheBackendIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		feed := known(said("DE", "a", grid.Measured, begin, begin.Add(100*time.Hour), 360))
+		sink := &choosy{refusal: errors.New("away")}
+		p := instance(t, fakeGridHost{fakeGrid{"DE": feed}}, nopSettings(), with(settled, map[string]any{"settle_max_bytes": 400}), sink)
+		taken, refused := 0, 0
+		for range 6 {
+			from := time.Now()
+			time.Sleep(10 * time.Second)
+			if p.ConsumeMetrics(t.Context(), energy("hw.energy", delta, point{"a", from, time.Now(), 1000})) == nil {
+				taken++
+			} else {
+				refused++
+			}
+		}
+		assert.NotZero(t, refused)
+		assert.Len(t, sink.AllMetrics(), taken)
+		sink.refusal = nil
 		require.NoError(t, p.Shutdown(t.Context()))
 	})
 }

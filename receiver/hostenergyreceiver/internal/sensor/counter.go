@@ -42,7 +42,7 @@ func (c *fileCounter) Read(now time.Time) (joule.Outcome, error) {
 		}
 		c.counter.Range = most
 	}
-	if c.naps.woke() { // counters of clients are reset meanwhile, and that may look like a wrap
+	if c.naps.woke() { // clients reset their counters meanwhile, and that may look like a wrap
 		c.counter.Break()
 	}
 	return c.counter.Observe(raw, now), nil

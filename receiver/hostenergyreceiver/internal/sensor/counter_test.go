@@ -45,7 +45,7 @@ func TestCountersBeginAgainAtResume(t *testing.T) {
 	const most = 262143328850
 	raw, slept := uint64(most-8e9), time.Duration(0)
 	c := newCounter(most, &raw)
-	c.naps.machine.Suspended = func() time.Duration { return slept }
+	c.naps.suspended = func() time.Duration { return slept }
 	now := time.Now()
 	_, err := c.Read(now)
 	require.NoError(t, err)

@@ -34,15 +34,15 @@ type Machine struct {
 
 // naps tells of each time that the machine was suspended.
 type naps struct {
-	machine Machine
-	before  time.Duration
+	suspended func() time.Duration
+	before    time.Duration
 }
 
-func (m Machine) naps() naps { return naps{m, m.Suspended()} }
+func (m Machine) naps() naps { return naps{m.Suspended, m.Suspended()} }
 
 // woke reports whether it was since the last call.
 func (n *naps) woke() bool {
-	slept := n.machine.Suspended() - n.before
+	slept := n.suspended() - n.before
 	n.before += slept
 	return slept > time.Second
 }
